@@ -1,0 +1,73 @@
+"""Auth schemes: declared as JSON, checked as a whole by the model."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from apikeys.models import ApiKey, AuthScheme
+from apikeys.services import providers as services
+
+from .base import actor
+from .declarations import DeclarationAdmin
+from .fields import StrictJSONField
+
+IN_USE = (
+    "API keys that use this scheme: {}. Credentials open only towards the origins they were sealed "
+    "for: where those changed, the credentials have to be entered again."
+)
+
+
+@admin.register(AuthScheme)
+class AuthSchemeAdmin(DeclarationAdmin):
+    list_display = ("name", "provider", "slug", "asks_for", "is_built_in", "key_count")
+    list_display_links = ("name",)
+    list_filter = ("built_in", "ambient")
+    list_select_related = ("provider",)
+    search_fields = ("name", "slug", "provider__name")
+    list_per_page = 100
+    ordering = ("provider__position", "provider__name", "position", "id")
+    fields = (
+        "provider",
+        "name",
+        "slug",
+        "position",
+        "ambient",
+        "fields",
+        "transport",
+        "verify",
+        "used_by",
+    )
+    autocomplete_fields = ("provider",)
+    prepopulated_fields = {"slug": ("name",)}
+    formfield_overrides = {
+        models.JSONField: {"form_class": StrictJSONField, "show_hidden_initial": False}
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuthScheme]:
+        return super().get_queryset(request).annotate(key_count=Count("api_keys"))
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: AuthScheme | None = None
+    ) -> tuple[str, ...]:
+        return ("used_by",) if obj is None else ("used_by", "provider", "slug")
+
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: AuthScheme | None = None
+    ) -> dict[str, Any]:
+        return self.prepopulated_fields if obj is None else {}
+
+    def save_model(self, request: HttpRequest, obj: AuthScheme, form: Any, change: bool) -> None:
+        services.save_declaration(obj, by=actor(request), changed=form.changed_data)
+        declared_anew = {"fields", "transport", "verify"} & set(form.changed_data)
+        if change and declared_anew and (count := self.used_by(obj)):
+            messages.warning(request, IN_USE.format(count))
+
+    def keys_of(self, declaration: AuthScheme) -> QuerySet[ApiKey]:
+        return ApiKey.objects.filter(scheme=declaration)
+
+    @admin.display(description="asks for")
+    def asks_for(self, scheme: AuthScheme) -> str:
+        return ", ".join(spec.label for spec in scheme.specs)

@@ -1,0 +1,23 @@
+"""Providers, API keys, sealing."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+
+class ApiKeysConfig(AppConfig):
+    name = "apikeys"
+    verbose_name = "API keys"
+
+    def ready(self) -> None:
+        post_migrate.connect(_sync_providers, sender=self)
+
+
+def _sync_providers(using: str, **kwargs: Any) -> None:
+    from apikeys.services import sync_providers
+
+    tables = connections[using].introspection.table_names()
+    if using == "default" and "apikeys_apikey" in tables:  # `migrate auth` alone comes here too
+        sync_providers()

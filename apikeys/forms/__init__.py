@@ -1,0 +1,19 @@
+"""The forms of API keys."""
+
+from .api_key import ApiKeyForm
+from .base import RefusableForm
+from .choosing import ChooseForm
+from .deleting import DeleteApiKeyForm
+from .listing import ApiKeyListForm
+from .widgets import ComboboxField, NamedKeyField, OptionalField
+
+__all__ = [
+    "ApiKeyForm",
+    "ApiKeyListForm",
+    "ChooseForm",
+    "ComboboxField",
+    "DeleteApiKeyForm",
+    "NamedKeyField",
+    "OptionalField",
+    "RefusableForm",
+]

@@ -1,0 +1,17 @@
+"""Providers, auth schemes, API keys, credential versions and the audit trail."""
+
+from .api_key import ApiKey, Environment
+from .auth_scheme import AuthScheme
+from .credential_version import CredentialVersion, FingerprintKey
+from .event import Event
+from .provider import Provider
+
+__all__ = [
+    "ApiKey",
+    "AuthScheme",
+    "CredentialVersion",
+    "Environment",
+    "Event",
+    "FingerprintKey",
+    "Provider",
+]

@@ -1,0 +1,231 @@
+"""API keys."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from apikeys import dependents
+from apikeys.catalogue.fields import FieldSpec, member_of
+from apikeys.catalogue.origins import origin_of
+from apikeys.sealing import CannotOpen, Secrets
+
+from .api_key_queries import ApiKeyQuerySet
+from .auth_scheme import AuthScheme
+from .credential_version import CredentialVersion
+from .naming import same_name_key, tidy_name, validate_one_line, validate_printable
+from .provider import Provider
+
+MAX_NAME_KEY = 240  # characters; some letters become several when their case is folded
+MAX_DESCRIPTION = 1000  # characters
+NAME_TAKEN = "Another API key already has this name."
+
+
+class Environment(models.TextChoices):
+    PRODUCTION = "production", "Production"
+    STAGING = "staging", "Staging"
+    DEVELOPMENT = "development", "Development"
+
+
+class ApiKey(models.Model):
+    """A provider's credentials under a name that people recognise.
+
+    ``secrets`` holds credentials in the clear between a form and sealing; it is no column.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=80, validators=[validate_one_line])
+    name_key = models.CharField(max_length=MAX_NAME_KEY, unique=True, editable=False)
+    scheme = models.ForeignKey(
+        AuthScheme,
+        on_delete=models.PROTECT,
+        related_name="api_keys",
+        verbose_name="authentication method",
+    )
+    config = models.JSONField(default=dict, blank=True)
+    environment = models.CharField(
+        max_length=12, choices=Environment, default=Environment.PRODUCTION, db_index=True
+    )
+    team = models.CharField(max_length=80, blank=True, validators=[validate_one_line])
+    description = models.TextField(
+        max_length=MAX_DESCRIPTION,
+        blank=True,
+        validators=[validate_printable, MaxLengthValidator(MAX_DESCRIPTION)],
+    )
+    current = models.ForeignKey(
+        CredentialVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    credentials_changed_at = models.DateTimeField(
+        "last updated", default=timezone.now, editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.CharField(max_length=150, blank=True, editable=False)
+    rev = models.PositiveIntegerField(default=1, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        indexes = [
+            # All that the list filters by, so that searching and counting read nothing but this.
+            models.Index(
+                fields=["name_key", "scheme", "environment", "id"], name="apikeys_by_name"
+            ),
+            models.Index(fields=["-credentials_changed_at", "-id"], name="apikeys_by_updated"),
+            models.Index(fields=["-created_at", "-id"], name="apikeys_by_created"),
+        ]
+
+    def __init__(self, *args: Any, secrets: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.secrets = Secrets(secrets or {})
+        self.notes: list[str] = []
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name_key = same_name_key(self.name)[:MAX_NAME_KEY]
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("apikeys:detail", args=[self.pk])
+
+    def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
+        """Check each field; errors of the scheme's own fields carry those fields' names."""
+        excluded = set(exclude or ())
+        errors: dict[str, Any] = {}
+        self.name = tidy_name(self.name)
+        self.name_key = same_name_key(self.name)[:MAX_NAME_KEY]
+        try:
+            super().clean_fields({*excluded, "name_key"})
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if self.name and not self.name_key:
+            errors.setdefault("name", []).append("Enter a name that can be seen.")
+        if "scheme" not in errors and self.scheme_id and "config" not in excluded:
+            errors = self._clean_scheme_fields(errors)
+        self.notes = list(dict.fromkeys(self.notes))  # forms and services both clean
+        if errors:
+            raise ValidationError(errors)
+
+    def _clean_scheme_fields(self, errors: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(self.config, Mapping):
+            return {**errors, "config": ["Enter settings by name."]}
+        stored = () if self._state.adding or self.moves_elsewhere() else self.stored_parts()
+        try:
+            self.secrets = Secrets(
+                self.scheme.clean_secrets(self.secrets, self.notes, stored=stored)
+            )
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        else:
+            self._derive_config()
+            self._note_warnings()
+        try:
+            self.config = self.scheme.clean_config(self.config, self.notes)
+            self.scheme.origins_for(self.config)
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        return errors
+
+    def _derive_config(self) -> None:
+        """Fill in what a JSON credential tells by itself, as a service account its project."""
+        for spec in self.scheme.config_specs:
+            field, _, member = spec.derived_from.partition(".")
+            if field in self.secrets and (told := member_of(self.secrets[field], member)):
+                if not self.config.get(spec.name):
+                    self.config = {**self.config, spec.name: told}
+                    self.notes.append(f"{spec.label}: taken from the {field.replace('_', ' ')}.")
+                elif self.config[spec.name] != told:
+                    self.notes.append(
+                        f"{spec.label} differs from the one in the credentials ({told})."
+                    )
+
+    def _note_warnings(self) -> None:
+        for spec in self.scheme.secret_specs:
+            secret = self.secrets.get(spec.name, "")
+            self.notes += self.scheme.provider.warnings_about(secret) if secret else []
+            expects = spec.expects
+            if expects and secret.startswith(expects["prefix"]) and not self._has(expects["field"]):
+                self.notes.append(expects["warning"])
+
+    def _has(self, name: str) -> bool:
+        return name in self.secrets or name in self.stored_parts()
+
+    def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
+        super().validate_unique({*(exclude or ()), "name_key"})
+        if (
+            "name" not in (exclude or ())
+            and ApiKey.objects.named(self.name).exclude(pk=self.pk).exists()
+        ):
+            raise ValidationError({"name": ValidationError(NAME_TAKEN, code="unique")})
+
+    @property
+    def provider(self) -> Provider:
+        return self.scheme.provider
+
+    def stored_parts(self) -> list[str]:
+        """Return the names of the secret fields that are stored."""
+        try:
+            return self.current.parts if self.current else []
+        except CredentialVersion.DoesNotExist:
+            return []  # deleted in the meantime
+
+    def secret_summary(self) -> list[tuple[FieldSpec, bool]]:
+        """Return each secret field and whether it is stored."""
+        stored = self.stored_parts()
+        return [(spec, spec.name in stored) for spec in self.scheme.secret_specs]
+
+    def config_summary(self) -> list[tuple[FieldSpec, str]]:
+        return [(spec, self.config.get(spec.name, "")) for spec in self.scheme.config_specs]
+
+    def base_url(self) -> str:
+        """Return where requests go."""
+        return self.scheme.base_url_for(self.config)
+
+    def origins(self) -> set[str]:
+        return self.scheme.origins_for(self.config)
+
+    def moves_elsewhere(self) -> bool:
+        """Whether the key, as it stands now, would go to an origin that the stored row has not.
+
+        Queries the stored row.
+        """
+        stored = ApiKey.objects.select_related("scheme").filter(pk=self.pk).first()
+        if stored is None:
+            return False  # deleted in the meantime, which saving will find out
+        try:
+            config = self.scheme.clean_config(self.config, [])
+            return not self.scheme.origins_for(config) <= stored.origins()
+        except ValidationError:
+            return True
+
+    def is_readable(self) -> bool:
+        """Whether a master key recognises the stored credentials. Nothing is opened."""
+        return self.current is not None and self.current.is_readable()
+
+    def unreadable_because(self) -> str:
+        """Open the credentials and forget them again; return why that fails, or ``""``."""
+        if self.current is None:
+            return "No credentials are stored."
+        try:
+            self.current.open_for(self, towards=[origin_of(self.base_url())])
+        except CannotOpen as error:
+            return str(error)
+        except ValueError:
+            return "The address that it would be sent to is not a URL."
+        return ""
+
+    def blast_radius(self) -> dependents.BlastRadius:
+        """Return the endpoints that use this key."""
+        return dependents.registry().of(self)

@@ -1,0 +1,15 @@
+"""The pages of API keys, and the trail of what was done."""
+
+from .activity import activity
+from .api_keys import api_key_delete, api_key_detail, api_key_edit, api_key_endpoints, api_key_list
+from .creating import api_key_new
+
+__all__ = [
+    "activity",
+    "api_key_delete",
+    "api_key_detail",
+    "api_key_edit",
+    "api_key_endpoints",
+    "api_key_list",
+    "api_key_new",
+]

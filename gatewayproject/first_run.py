@@ -1,0 +1,64 @@
+"""What has to be there before the first request: tables, providers, static files, an account."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+LOCK_NUMBER = 0x6761_7465  # "gate"; any number that nobody else takes in this database
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Hold off every other process that prepares the same database."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_NUMBER])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_NUMBER])
+        return
+    database = Path(connection.settings_dict["NAME"])
+    with open(database.with_name(f"{database.name}.prepare"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go of when the file closes, or the process dies
+        yield
+
+
+def migrate() -> int:
+    """Apply the migrations that are missing and return how many there were."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        call_command("migrate", interactive=False, verbosity=0)
+    return len(plan)
+
+
+def collect_static_files() -> None:
+    """Put the static files where the server looks; with DEBUG on it takes the originals."""
+    if not settings.DEBUG:
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def create_first_account() -> tuple[str, str]:
+    """Make a superuser where there is none, and return the name and the password that was made up.
+
+    The name is ``""`` where nothing was to be done, the password where the environment gave one.
+    """
+    accounts = get_user_model().objects
+    name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
+    if accounts.filter(is_superuser=True).exists() or accounts.filter(username=name).exists():
+        return "", ""
+    given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+    password = given or secrets.token_urlsafe(15)
+    email = os.environ.get("DJANGO_SUPERUSER_EMAIL", "")
+    accounts.create_superuser(name, email, password)
+    return name, "" if given else password

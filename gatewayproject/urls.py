@@ -1,0 +1,23 @@
+"""All URLs."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import include, path
+
+from gatewayproject import views
+
+handler400 = "gatewayproject.views.bad_request"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("", include("apikeys.urls")),
+    path("", include("endpoints.urls")),
+    path("login/", views.SignInView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path(
+        "password/", auth_views.PasswordChangeView.as_view(success_url="/"), name="password_change"
+    ),
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+]

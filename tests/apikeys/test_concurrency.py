@@ -1,0 +1,205 @@
+"""Several people at the same moment: one wins, the others are told, nothing is lost."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, connections
+
+from apikeys.actors import Actor
+from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Event, Provider
+from apikeys.sealing import Secrets
+from apikeys.services import Conflict, create_api_key, delete_api_key, update_api_key
+from endpoints.models import Endpoint, Route
+from endpoints.services import create_endpoint, update_endpoint
+
+MakeKey = Callable[..., ApiKey]
+MakeEndpoint = Callable[..., Endpoint]
+REFUSALS = (Conflict, ValidationError)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """Do all ``acts`` at the same moment; return what each returned, or how it was refused."""
+    ready = Barrier(len(acts))
+
+    def run(act: Callable[[], Any]) -> Any:
+        connection.ensure_connection()
+        ready.wait()
+        try:
+            return act()
+        except REFUSALS as refusal:
+            return refusal
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def refusals(outcomes: Sequence[Any]) -> list[Any]:
+    return [outcome for outcome in outcomes if isinstance(outcome, REFUSALS)]
+
+
+def test_of_eight_renames_of_one_picture_one_wins(make_key: MakeKey, by: Actor) -> None:
+    made = make_key()
+
+    def rename(name: str) -> Callable[[], Any]:
+        api_key = ApiKey.objects.get(pk=made.pk)
+        api_key.name = name
+        return lambda: update_api_key(api_key, by=by, rev=1)
+
+    outcomes = at_once(*(rename(f"name-{number}") for number in range(8)))
+
+    assert outcomes.count(["name"]) == 1
+    assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * 7
+    api_key = ApiKey.objects.get()
+    assert api_key.name == f"name-{outcomes.index(['name'])}"
+    assert api_key.rev == 2
+    assert Event.objects.filter(act="edited").count() == 1
+
+
+def test_of_eight_new_credentials_one_wins_and_opens(make_key: MakeKey, by: Actor) -> None:
+    made = make_key()
+
+    def replace(secret: str) -> Callable[[], Any]:
+        api_key = ApiKey.objects.get(pk=made.pk)
+        api_key.secrets = Secrets(api_key=secret)
+        return lambda: update_api_key(api_key, by=by, rev=1)
+
+    outcomes = at_once(*(replace(f"sk-made-up-{number}") for number in range(8)))
+
+    api_key = ApiKey.objects.get()
+    winner = outcomes.index(["api_key"])
+    assert len(refusals(outcomes)) == 7
+    assert api_key.current.open_for(api_key, towards=api_key.origins()) == {
+        "api_key": f"sk-made-up-{winner}"
+    }
+    assert CredentialVersion.objects.filter(destroyed_at=None).count() == 1
+
+
+def test_of_eight_keys_of_one_name_one_is_made(draft_key: MakeKey, by: Actor) -> None:
+    names = ["same", "SAME", " same", "Same ", "ｓａｍｅ", "same", "sAme", "samE"]
+    drafts = [draft_key(name) for name in names]
+
+    outcomes = at_once(*(lambda draft=draft: create_api_key(draft, by=by) for draft in drafts))
+
+    losers = refusals(outcomes)
+    assert len(losers) == 7
+    assert {tuple(refusal.message_dict) for refusal in losers} == {("name",)}
+    assert ApiKey.objects.count() == CredentialVersion.objects.count() == 1
+    assert Event.objects.count() == 1
+
+
+def test_eight_first_keys_agree_on_the_key_of_the_fingerprints(
+    draft_key: MakeKey, by: Actor
+) -> None:
+    drafts = [draft_key(f"key-{number}") for number in range(8)]
+
+    outcomes = at_once(*(lambda draft=draft: create_api_key(draft, by=by) for draft in drafts))
+
+    assert refusals(outcomes) == []
+    assert CredentialVersion.objects.values("fingerprint").distinct().count() == 1
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_no_endpoint_is_made_for_a_key_that_is_being_deleted(
+    make_key: MakeKey, by: Actor, attempt: int
+) -> None:
+    api_key = make_key()
+    seen = api_key.blast_radius().digest()
+
+    def delete() -> str:
+        delete_api_key(ApiKey.objects.get(pk=api_key.pk), by=by, seen=seen)
+        return "deleted"
+
+    def add(name: str) -> Callable[[], Any]:
+        route = Route(api_key=api_key, model="gpt-5-mini")
+        return lambda: create_endpoint(Endpoint(name=name), route, by=by)
+
+    outcomes = at_once(delete, *(add(f"endpoint-{number}") for number in range(7)))
+
+    made = {outcome.name for outcome in outcomes if isinstance(outcome, Endpoint)}
+    assert set(Endpoint.objects.values_list("name", flat=True)) == made
+    assert set(Route.objects.values_list("endpoint__name", flat=True)) == made
+    assert bool(made) != (outcomes[0] == "deleted")
+    assert ApiKey.objects.exists() == bool(made)
+    connection.check_constraints()
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_key_is_deleted_while_its_endpoints_are_edited(
+    make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor, attempt: int
+) -> None:
+    api_key = make_key()
+    endpoints = [make_endpoint(f"endpoint-{number}", api_key) for number in range(5)]
+    seen = api_key.blast_radius().digest()
+
+    def change_model(endpoint: Endpoint) -> Callable[[], Any]:
+        route = Route.objects.get(endpoint=endpoint)
+        route.model = "gpt-5"
+        return lambda: update_endpoint(endpoint, route, by=by, rev=1)
+
+    outcomes = at_once(
+        lambda: delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name),
+        *map(change_model, endpoints),
+    )
+
+    assert outcomes[0] is None
+    assert not ApiKey.objects.exists()
+    assert {route.api_key_id for route in Route.objects.all()} == {None}
+    for endpoint, outcome in zip(endpoints, outcomes[1:], strict=True):
+        model = Route.objects.get(endpoint=endpoint).model
+        assert model == ("gpt-5" if outcome == ["model"] else "gpt-5-mini")
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_key_is_deleted_while_its_endpoints_move_to_another(
+    make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor, attempt: int
+) -> None:
+    old, new = make_key("old"), make_key("new")
+    endpoints = [make_endpoint(f"endpoint-{number}", old) for number in range(5)]
+    seen = old.blast_radius().digest()
+
+    def move(endpoint: Endpoint) -> Callable[[], Any]:
+        route = Route.objects.get(endpoint=endpoint)
+        route.api_key = new
+        return lambda: update_endpoint(endpoint, route, by=by, rev=1)
+
+    outcomes = at_once(
+        lambda: delete_api_key(old, by=by, seen=seen, confirmation=old.name), *map(move, endpoints)
+    )
+
+    left = None if outcomes[0] is None else old.pk
+    assert ApiKey.objects.filter(pk=old.pk).exists() == (left is not None)
+    for endpoint, outcome in zip(endpoints, outcomes[1:], strict=True):
+        key = Route.objects.get(endpoint=endpoint).api_key_id
+        assert key == (new.pk if outcome == ["api_key"] else left)
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_two_keys_that_are_to_take_over_from_each_other_do_not_both_go(
+    make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor, attempt: int
+) -> None:
+    one, two = make_key("one"), make_key("two")
+    make_endpoint("first", one)
+    make_endpoint("second", two)
+
+    def replace(old: ApiKey, new: ApiKey) -> Callable[[], Any]:
+        seen = old.blast_radius().digest()
+        return lambda: delete_api_key(old, by=by, seen=seen, replacement=new)
+
+    outcomes = at_once(replace(one, two), replace(two, one))
+
+    assert len(refusals(outcomes)) == 1
+    survivor = ApiKey.objects.get()
+    assert {route.api_key_id for route in Route.objects.all()} == {survivor.pk}
+
+
+def test_providers_are_there_after_a_test_that_commits() -> None:
+    """Such a test empties the tables at its end; the next one finds the catalogue again."""
+    assert (Provider.objects.count(), AuthScheme.objects.count()) == (76, 92)

@@ -1,0 +1,281 @@
+"""What can be done with an endpoint, and the trail that it leaves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError
+
+from apikeys.actors import Actor
+from apikeys.dependents import registry
+from apikeys.models import ApiKey, Event
+from apikeys.services import Conflict, delete_api_key
+from endpoints.models import Endpoint, Route
+from endpoints.services import create_endpoint, delete_endpoint, update_endpoint
+
+MakeKey = Callable[..., ApiKey]
+MakeEndpoint = Callable[..., Endpoint]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api_key(make_key: MakeKey) -> ApiKey:
+    return make_key()
+
+
+@pytest.fixture
+def search(make_endpoint: MakeEndpoint, api_key: ApiKey) -> Endpoint:
+    return make_endpoint("search", api_key)
+
+
+def stored(endpoint: Endpoint) -> Endpoint:
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
+def edit(
+    endpoint: Endpoint, by: Actor, *, route: dict[str, Any] | None = None, **changes: Any
+) -> list[str]:
+    """Edit as a form does: on the rows as they were loaded."""
+    first = endpoint.primary_route()
+    for row, values in ((endpoint, changes), (first, route or {})):
+        for name, value in values.items():
+            setattr(row, name, value)
+    return update_endpoint(endpoint, first, by=by, rev=endpoint.rev)
+
+
+def acts_on(endpoint: Endpoint) -> list[tuple[str, list[str]]]:
+    return list(Event.objects.about(endpoint).order_by("id").values_list("act", "fields"))
+
+
+def test_an_endpoint_is_created_with_its_first_route(
+    search: Endpoint, api_key: ApiKey, by: Actor
+) -> None:
+    endpoint = stored(search)
+
+    route = endpoint.primary_route()
+    assert (endpoint.name, endpoint.enabled, endpoint.created_by, endpoint.rev) == (
+        "search",
+        True,
+        by.name,
+        1,
+    )
+    assert (route.api_key, route.model, route.kind) == (api_key, "gpt-5-mini", "primary")
+    assert endpoint.state() == "active"
+    assert acts_on(search) == [("created", ["api_key", "description", "enabled", "model", "name"])]
+
+
+def test_every_error_of_an_endpoint_and_its_route_is_told_at_once(
+    api_key: ApiKey, by: Actor
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        create_endpoint(Endpoint(name="No Url"), Route(api_key=api_key, model=" "), by=by)
+
+    assert set(refusal.value.message_dict) == {"name", "model"}
+    assert not Endpoint.objects.exists()
+
+
+def test_a_taken_name_is_refused_and_no_route_is_left_over(
+    search: Endpoint, make_endpoint: MakeEndpoint, api_key: ApiKey
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        make_endpoint("search", api_key)
+
+    assert set(refusal.value.message_dict) == {"name"}
+    assert (Endpoint.objects.count(), Route.objects.count()) == (1, 1)
+
+
+def test_an_endpoint_is_not_made_for_a_key_that_is_gone(
+    api_key: ApiKey, make_endpoint: MakeEndpoint, by: Actor
+) -> None:
+    route = Route(api_key=api_key, model="gpt-5-mini")
+    delete_api_key(ApiKey.objects.get(), by=by, seen=api_key.blast_radius().digest())
+
+    with pytest.raises(ValidationError) as refusal:
+        create_endpoint(Endpoint(name="search"), route, by=by)
+
+    assert set(refusal.value.message_dict) == {"api_key"}
+    assert not Endpoint.objects.exists()
+
+
+def test_everything_about_an_endpoint_can_be_edited(
+    search: Endpoint, make_key: MakeKey, by: Actor
+) -> None:
+    other = make_key("other", "anthropic")
+
+    changed = edit(
+        search,
+        by,
+        name="find",
+        enabled=False,
+        description="Finds.",
+        route={"api_key": other, "model": "claude-sonnet-4-5"},
+    )
+
+    endpoint = stored(search)
+    route = endpoint.primary_route()
+    assert set(changed) == {"name", "enabled", "description", "model", "api_key"}
+    assert (endpoint.name, endpoint.enabled, endpoint.description) == ("find", False, "Finds.")
+    assert (route.api_key, route.model) == (other, "claude-sonnet-4-5")
+    assert endpoint.rev == 2
+    assert acts_on(search)[-1] == ("edited", sorted(changed))
+
+
+def test_the_event_of_an_edit_names_fields_and_no_values(search: Endpoint, by: Actor) -> None:
+    edit(search, by, description="confidential", route={"model": "secret-model"})
+
+    event = Event.objects.about(search).first()
+    assert event.fields == ["description", "model"]
+    assert not any(word in repr(vars(event)) for word in ("confidential", "secret-model"))
+
+
+def test_an_edit_that_changes_nothing_leaves_no_trace(search: Endpoint, by: Actor) -> None:
+    before = stored(search)
+
+    assert edit(search, by) == []
+
+    after = stored(search)
+    assert (after.rev, after.updated_at) == (before.rev, before.updated_at)
+    assert len(acts_on(search)) == 1
+
+
+def test_an_edit_moves_last_updated(search: Endpoint, by: Actor) -> None:
+    before = stored(search).updated_at
+
+    edit(search, by, description="new")
+
+    assert stored(search).updated_at > before
+
+
+def test_editing_one_route_leaves_the_others(
+    search: Endpoint, make_key: MakeKey, by: Actor
+) -> None:
+    spare = Route.objects.create(
+        endpoint=search, api_key=make_key("spare"), model="spare", kind="fallback", weight=10
+    )
+
+    edit(search, by, route={"model": "gpt-5"})
+
+    assert [route.model for route in search.routes.all()] == ["gpt-5", "spare"]
+    assert Route.objects.get(pk=spare.pk).weight == 10
+
+
+def test_an_edit_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -> None:
+    mine, theirs = stored(search), stored(search)
+    edit(theirs, by, description="theirs")
+
+    with pytest.raises(Conflict):
+        edit(mine, by, description="mine", route={"model": "mine"})
+
+    assert stored(search).description == "theirs"
+    assert stored(search).primary_route().model == "gpt-5-mini"
+
+
+def test_an_edit_after_the_key_was_deleted_is_a_conflict(
+    search: Endpoint, api_key: ApiKey, by: Actor
+) -> None:
+    mine = stored(search)
+    seen = api_key.blast_radius().digest()
+    delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name)
+
+    with pytest.raises((Conflict, ValidationError)):
+        edit(mine, by, description="mine")
+
+    assert stored(search).state() == "no_key"
+
+
+def test_an_edit_cannot_take_the_name_of_another(
+    search: Endpoint, make_endpoint: MakeEndpoint, by: Actor
+) -> None:
+    make_endpoint("support", None)
+
+    with pytest.raises(ValidationError) as refusal:
+        edit(search, by, name="support")
+
+    assert set(refusal.value.message_dict) == {"name"}
+    assert stored(search).name == "search"
+
+
+def test_an_active_endpoint_is_deleted_when_its_name_is_typed(search: Endpoint, by: Actor) -> None:
+    for typed in ("", "SEARCH", "sear"):
+        with pytest.raises(ValidationError) as refusal:
+            delete_endpoint(search, by=by, rev=1, confirmation=typed)
+        assert set(refusal.value.message_dict) == {"confirmation"}
+
+    delete_endpoint(search, by=by, rev=1, confirmation=" search ")
+
+    assert not Endpoint.objects.exists()
+    assert not Route.objects.exists()
+    assert Event.objects.latest("id").act == "deleted"
+    assert Event.objects.latest("id").subject_name == "search"
+
+
+def test_an_endpoint_that_serves_nobody_is_deleted_without_further_ado(
+    make_endpoint: MakeEndpoint, api_key: ApiKey, by: Actor
+) -> None:
+    for endpoint in (make_endpoint("off", api_key, enabled=False), make_endpoint("keyless", None)):
+        delete_endpoint(endpoint, by=by, rev=1)
+
+    assert not Endpoint.objects.exists()
+
+
+def test_deleting_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -> None:
+    edit(stored(search), by, description="changed")
+
+    with pytest.raises(Conflict):
+        delete_endpoint(search, by=by, rev=1, confirmation="search")
+
+    assert stored(search)
+
+
+def test_deleting_an_endpoint_leaves_its_key(search: Endpoint, api_key: ApiKey, by: Actor) -> None:
+    delete_endpoint(search, by=by, rev=1, confirmation="search")
+
+    assert len(ApiKey.objects.get(pk=api_key.pk).blast_radius()) == 0
+
+
+def test_an_endpoint_without_a_key_gets_one(
+    search: Endpoint, api_key: ApiKey, make_key: MakeKey, by: Actor
+) -> None:
+    seen = api_key.blast_radius().digest()
+    delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name)
+    assert stored(search).state() == "no_key"
+
+    changed = edit(stored(search), by, route={"api_key": make_key("heir")})
+
+    assert changed == ["api_key"]
+    assert stored(search).state() == "active"
+
+
+def test_the_list_of_keys_counts_endpoints_not_routes(
+    search: Endpoint, api_key: ApiKey, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    Route.objects.create(endpoint=search, api_key=api_key, model="spare", kind="fallback")
+    make_endpoint("support", api_key)
+    unused = make_key("unused")
+
+    assert registry().counts([api_key.pk, unused.pk]) == {api_key.pk: 2}
+
+
+@pytest.mark.parametrize("act", ["create", "edit", "delete"])
+def test_what_cannot_be_written_down_does_not_happen(
+    search: Endpoint,
+    api_key: ApiKey,
+    make_endpoint: MakeEndpoint,
+    lose_events_table: Callable[[], None],
+    by: Actor,
+    act: str,
+) -> None:
+    acts = {
+        "create": lambda: make_endpoint("support", api_key),
+        "edit": lambda: edit(stored(search), by, name="find"),
+        "delete": lambda: delete_endpoint(search, by=by, rev=1, confirmation="search"),
+    }
+    lose_events_table()
+
+    with pytest.raises(DatabaseError):
+        acts[act]()
+
+    assert list(Endpoint.objects.values_list("name", "rev")) == [("search", 1)]
+    assert Route.objects.count() == 1

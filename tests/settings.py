@@ -1,0 +1,39 @@
+"""Settings of the tests: Gatehouse's own, as in production, with keys made for this run.
+
+Nothing of the developer's environment or ``.env`` reaches a test, save ``DATABASE_URL``.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from gatewayproject import keyring
+
+_data_dir = tempfile.mkdtemp(prefix="gatehouse-tests-")
+atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
+
+os.environ.pop("FERNET_KEYS_FILE", None)
+os.environ |= {
+    "ENV_FILE": os.devnull,
+    "GATEWAY_DATA_DIR": _data_dir,
+    "STATIC_ROOT": _data_dir,
+    "SECRET_KEY": keyring.generate_secret_key(),
+    "FERNET_KEYS": keyring.generate_master_key(),
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "DEBUG": "false",
+    "HTTPS": "false",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's synchronous API runs inside an event loop
+}
+
+from gatewayproject.settings import *  # noqa: E402, F403
+from gatewayproject.settings import DATABASES, STORAGES  # noqa: E402
+
+# The originals, as nobody has collected them.
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+WHITENOISE_USE_FINDERS = True
+
+# A file, because a database in memory loses writes when a server's threads share it.
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(_data_dir) / "test.sqlite3")}
