@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-from apikeys.forms import NamedKeyField, OptionalField, RefusableForm
+from apikeys.forms import NamedKeyField, OptionalField, RefusableForm, RevisionField
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint, EndpointQuerySet, Route
 
@@ -90,7 +90,7 @@ class EndpointForm(RefusableForm):
         required=False, initial=True, help_text="A disabled endpoint answers nobody."
     )
     description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2, "maxlength": 1000}))
-    rev = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=2**31)
+    rev = RevisionField()
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class DeleteEndpointForm(RefusableForm):
         label="Type the name of the endpoint",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
-    rev = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=2**31)
+    rev = RevisionField()
 
     def __init__(self, data: Any = None, *, endpoint: Endpoint) -> None:
         super().__init__(data, initial={"rev": endpoint.rev})

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
@@ -141,4 +141,6 @@ def _kept(request: HttpRequest) -> dict[str, Any]:
 
 
 def _get(name: str) -> Endpoint:
+    if "\0" in name:  # PostgreSQL refuses even to look for it
+        raise Http404
     return get_object_or_404(Endpoint.objects.with_routes(), name=name)

@@ -5,7 +5,7 @@ from .base import RefusableForm
 from .choosing import ChooseForm
 from .deleting import DeleteApiKeyForm
 from .listing import ApiKeyListForm
-from .widgets import ComboboxField, NamedKeyField, OptionalField
+from .widgets import ComboboxField, NamedKeyField, OptionalField, RevisionField
 
 __all__ = [
     "ApiKeyForm",
@@ -16,4 +16,5 @@ __all__ = [
     "NamedKeyField",
     "OptionalField",
     "RefusableForm",
+    "RevisionField",
 ]

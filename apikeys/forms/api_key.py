@@ -10,7 +10,7 @@ from apikeys.models import ApiKey, Environment
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
-from .widgets import ComboboxInput, OptionalField, SecretInput, SecretTextarea
+from .widgets import ComboboxInput, OptionalField, RevisionField, SecretInput, SecretTextarea
 
 REMOVE = "remove_"
 
@@ -34,7 +34,7 @@ class ApiKeyForm(RefusableForm):
     environment = forms.ChoiceField(choices=Environment, initial=Environment.PRODUCTION)
     team = OptionalField(widget=forms.TextInput({"maxlength": 80}))
     description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2, "maxlength": 1000}))
-    rev = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=2**31)
+    rev = RevisionField()
 
     def __init__(
         self, data: Any = None, *, api_key: ApiKey, initial: dict[str, Any] | None = None

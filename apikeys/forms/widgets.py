@@ -21,6 +21,15 @@ class OptionalField(forms.CharField):
         super().__init__(required=False, **kwargs)
 
 
+class RevisionField(forms.IntegerField):
+    """Which revision of a row the form was made from, so that saving notices a newer one."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self) -> None:
+        super().__init__(required=False, min_value=0, max_value=2**31 - 1)
+
+
 class SecretInput(forms.PasswordInput):
     """A masked line with a reveal button. What was typed never comes back."""
 

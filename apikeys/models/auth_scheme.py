@@ -15,7 +15,8 @@ from .provider import Provider
 
 # Form inputs beside a scheme's own fields; a field of the same name would hide one of them.
 RESERVED_FIELDS = frozenset(
-    "name provider scheme environment team description rev next choose csrfmiddlewaretoken".split()
+    "name provider scheme environment team description config rev seen next choose "
+    "csrfmiddlewaretoken".split()
 )
 
 

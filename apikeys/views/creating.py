@@ -83,6 +83,6 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 def _next_page(request: HttpRequest, api_key: ApiKey) -> str:
     """Where to go on: back to the form that sent the person here, or the list."""
     target = request.POST.get("next", "")
-    if target and url_has_allowed_host_and_scheme(target, allowed_hosts=None):
+    if target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None):
         return with_query(target, api_key=api_key.name)
     return reverse("apikeys:list")

@@ -12,7 +12,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const panel = event.target.closest("#panel") ?? event.target.querySelector?.("#panel");
   if (!panel) return;
   const wrong = panel.querySelector("[aria-invalid=true]");
+  const alert = panel.querySelector("[role=alert]");
   if (wrong) wrong.focus();
+  else if (alert) {
+    alert.tabIndex = -1; // or the dialog would scroll past it, to the first input
+    alert.focus();
+  }
   else if (document.activeElement === document.body) panel.querySelector("[autofocus]")?.focus();
 });
 
@@ -231,6 +236,7 @@ class Combobox {
 
   // Whatever way the value changed, the form hears of it once.
   close() {
+    clearTimeout(this.timer);
     this.list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
     this.mark(null);

@@ -17,13 +17,19 @@ class Command(BaseCommand):
         try:
             with first_run.one_at_a_time():
                 done = self.prepare()
+                name, password = first_run.create_first_account()
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The database cannot be used: {error}".strip()) from None
+        if name:
+            done.append(f"Created the account {name}.")
         self.stdout.write(f"{' '.join(done) or 'Everything is up to date.'}")
         self.stdout.write(f"Data directory: {settings.DATA_DIR}")
-        for name in ("secret_key", "master_key"):
-            if (path := settings.DATA_DIR / name).exists() and settings.DEBUG:
-                self.stdout.write(f"{name.replace('_', ' ').capitalize()} file: {path}")
+        for kind in ("secret_key", "master_key"):
+            if (path := settings.DATA_DIR / kind).exists() and settings.DEBUG:
+                self.stdout.write(f"{kind.replace('_', ' ').capitalize()} file: {path}")
+        if password:
+            self.stdout.write(f"\n    Sign in as {name} with the password {password}\n")
+            self.stdout.write("It is shown this once. Your account's menu has Change password.\n\n")
 
     def prepare(self) -> list[str]:
         """Do what is missing and return a sentence for each thing that was done."""
@@ -35,10 +41,4 @@ class Command(BaseCommand):
             if changed := report.created + report.updated:
                 done.append(f"Brought {changed} providers and methods up to date.")
         first_run.collect_static_files()
-        name, password = first_run.create_first_account()
-        if name:
-            done.append(f"Created the account {name}.")
-        if password:
-            self.stdout.write(f"Sign in as {name} with the password {password}")
-            self.stdout.write("It is shown this once. Change it under your name, Change password.")
         return done

@@ -1,0 +1,143 @@
+"""Who may look, and who may change."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver
+
+from apikeys.models import ApiKey, AuthScheme
+from apikeys.urls import urlpatterns as api_key_urls
+from endpoints.models import Endpoint
+from endpoints.urls import urlpatterns as endpoint_urls
+from tests.conftest import MakeEndpoint, MakeKey
+
+from .browsing import edited, html_of, inputs_of, new_key
+
+pytestmark = pytest.mark.django_db
+
+LOOKING = ["", "api-keys/", "api-keys/{key}/", "api-keys/{key}/endpoints/", "activity/",
+           "endpoints/", "endpoints/search/"]  # fmt: skip
+CHANGING = ["api-keys/new/", "api-keys/{key}/edit/", "api-keys/{key}/delete/",
+            "endpoints/new/", "endpoints/search/edit/", "endpoints/search/delete/"]  # fmt: skip
+
+
+@pytest.fixture
+def key(make_key: MakeKey, make_endpoint: MakeEndpoint) -> ApiKey:
+    """A key that the endpoint ``search`` uses."""
+    key = make_key("my-openai-key")
+    make_endpoint("search", key)
+    return key
+
+
+def paths(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        path = str(pattern.pattern).replace("<uuid:pk>", "{key}").replace("<str:name>", "search")
+        assert "<" not in path
+        yield path
+
+
+def test_these_tests_know_every_page() -> None:
+    known = {*paths(api_key_urls), *paths(endpoint_urls)}
+
+    assert known == {*LOOKING, *CHANGING} - {""}
+
+
+@pytest.mark.parametrize("path", [*LOOKING, *CHANGING])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_stranger_is_asked_to_sign_in_and_learns_nothing(
+    anonymous: Client, key: ApiKey, path: str, there: bool
+) -> None:
+    url = "/" + path.format(key=key.pk if there else uuid4())
+
+    for method in (anonymous.get, anonymous.post, anonymous.head, anonymous.put, anonymous.delete):
+        response = method(url)
+        assert response.status_code == 302
+        assert response.headers["Location"] == f"/login/?next={url}"
+        assert not response.content
+
+
+@pytest.mark.parametrize("path", LOOKING)
+def test_anybody_who_is_signed_in_may_look_and_sees_no_button(
+    visitor: Client, key: ApiKey, path: str
+) -> None:
+    response = visitor.get("/" + path.format(key=key.pk))
+
+    assert response.status_code == 200
+    links = re.findall(r'(?:href|hx-get)="([^"]*)"', html_of(response))
+    assert not [link for link in links if re.search(r"/(new|edit|delete)/|/admin/", link)]
+
+
+def test_an_empty_house_offers_nothing_to_somebody_who_may_only_look(visitor: Client) -> None:
+    for url in ("/", "/api-keys/", "/endpoints/"):
+        page = html_of(visitor.get(url))
+        assert "Create API Key" not in page
+        assert "Create your first" not in page
+        assert "/new/" not in page
+
+
+@pytest.mark.parametrize("path", CHANGING)
+def test_nobody_changes_anything_without_permission(
+    visitor: Client, key: ApiKey, path: str, openai: AuthScheme
+) -> None:
+    url = "/" + path.format(key=key.pk)
+    radius = key.blast_radius().digest()
+    forms = [
+        {},
+        new_key(openai, "mine"),
+        edited(key, name="renamed"),
+        {"seen": radius, "confirmation": key.name},
+        {"rev": 1, "confirmation": "search"},
+        {"name": "renamed", "model": "x", "api_key": key.name, "rev": 1},
+        {"choose": "1"},
+        {"create_key": "1"},
+    ]
+
+    assert visitor.get(url).status_code == 403
+    for form in forms:
+        assert visitor.post(url, form).status_code == 403, form
+    assert ApiKey.objects.get().name == "my-openai-key"
+    assert Endpoint.objects.get().name == "search"
+    assert "Key managers" in html_of(visitor.get(url))
+
+
+@pytest.mark.parametrize("path", CHANGING)
+def test_a_member_of_key_managers_may_change(member: Client, key: ApiKey, path: str) -> None:
+    assert member.get("/" + path.format(key=key.pk)).status_code == 200
+
+
+def test_a_member_of_key_managers_does_it_all(member: Client, openai: AuthScheme) -> None:
+    member.post("/api-keys/new/", new_key(openai, "mine"))
+    key = ApiKey.objects.get()
+    member.post(f"/api-keys/{key.pk}/edit/", edited(key, name="ours"))
+    member.post("/endpoints/new/", {"name": "search", "model": "x", "api_key": "ours"})
+    member.post(
+        "/endpoints/search/edit/", {"name": "find", "model": "x", "api_key": "ours", "rev": 1}
+    )
+    member.post("/endpoints/find/delete/", inputs_of(member.get("/endpoints/find/delete/")))
+    url = f"/api-keys/{key.pk}/delete/"
+    member.post(url, inputs_of(member.get(url)))
+
+    page = html_of(member.get("/activity/"))
+    assert not ApiKey.objects.exists()
+    assert not Endpoint.objects.exists()
+    assert page.count("<strong><bdi>mia</bdi></strong>") == 6
+
+
+@pytest.mark.parametrize("path", ["admin/", "admin/apikeys/apikey/", "admin/auth/user/add/"])
+def test_people_who_are_no_staff_stay_out_of_the_administration(
+    visitor: Client, member: Client, path: str
+) -> None:
+    for client in (visitor, member):
+        response = client.get(f"/{path}")
+        assert response.status_code in (302, 403)
+        assert "Administration" not in html_of(client.get("/"))
+
+
+def test_an_account_that_was_switched_off_is_out_at_once(member: Client) -> None:
+    User.objects.update(is_active=False)
+
+    assert member.get("/api-keys/").status_code == 302

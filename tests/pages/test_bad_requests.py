@@ -1,0 +1,186 @@
+"""Requests that no browser sends: a clear answer, quickly, and nothing is changed."""
+
+import time
+
+import pytest
+from django.test import Client
+
+from apikeys.models import ApiKey, AuthScheme, Event
+from tests.conftest import MakeEndpoint, MakeKey
+
+from .browsing import edited, html_of, new_key, text_of
+
+pytestmark = pytest.mark.django_db
+
+FORM = "application/x-www-form-urlencoded"
+CANARY = "sk-CanaryThatNoPageMayShow0123456789"
+
+
+@pytest.fixture
+def key(make_key: MakeKey, make_endpoint: MakeEndpoint) -> ApiKey:
+    """A key that the endpoint ``search`` uses."""
+    key = make_key("my-openai-key")
+    make_endpoint("search", key)
+    return key
+
+
+FORMS = ["/api-keys/new/", "/api-keys/{key}/edit/", "/api-keys/{key}/delete/",
+         "/endpoints/new/", "/endpoints/search/edit/", "/endpoints/search/delete/"]  # fmt: skip
+LOOKING = ["/", "/api-keys/", "/api-keys/{key}/", "/api-keys/{key}/endpoints/", "/activity/",
+           "/endpoints/", "/endpoints/search/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["name", "api_key", "provider", "description", "rev", "seen"])
+@pytest.mark.parametrize("path", FORMS)
+def test_a_megabyte_in_a_field_is_refused_quickly(
+    client: Client, key: ApiKey, path: str, field: str
+) -> None:
+    begun = time.process_time()
+
+    response = client.post(path.format(key=key.pk), {field: "x" * 1024 * 1024})
+
+    assert response.status_code == 413
+    assert "This is too large" in text_of(response)
+    assert len(response.content) < 20_000
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "api_key", "api_base", "provider", "scheme", "team", "description", "next",
+              "environment", "organization"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["x" * 400_000, "é" * 60_000, "<" * 100_000, "ﷺ" * 40_000])
+def test_what_just_fits_is_a_form_error_and_quick(
+    client: Client, openai: AuthScheme, field: str, text: str
+) -> None:
+    form = new_key(openai, **{"name": "my-key", "next": "", field: text})  # type: ignore[arg-type]
+    body = {name: str(value) for name, value in form.items()}
+    begun = time.process_time()
+
+    response = client.post("/api-keys/new/", body)
+
+    assert response.status_code == (302 if field == "next" else 422)
+    assert time.process_time() - begun < 2
+
+
+def test_too_many_fields_are_refused(client: Client, key: ApiKey) -> None:
+    for path in FORMS:
+        form = {f"field{number}": "" for number in range(501)}
+        response = client.post(path.format(key=key.pk), form)
+        assert response.status_code == 400
+        assert "<h1" in html_of(response)
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"name=%ff%fe&model=\xff\xfe&api_key=%c3%28&provider=%ed%a0%80", FORM),
+        (b"\xff\xfe\xfd", FORM),
+        (b"&&&===&=&%&%zz", FORM),
+        (b"name=x", f"{FORM}; charset=utf-16"),
+        (b"name=x", f"{FORM}; charset=nonsense"),
+        (b"name=x", "multipart/form-data"),
+        (b"nonsense", "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n\xff\xfe\r\n--x--\r\n",
+         "multipart/form-data; boundary=x"),
+        (b'{"name": "x"}', "application/json"),
+        (b"<x/>", "text/xml"),
+        (b"name=x", ""),
+        (b"name=x", "\xff"),
+    ],
+)  # fmt: skip
+def test_a_body_that_no_browser_sends_changes_nothing(
+    client: Client, key: ApiKey, path: str, body: bytes, content_type: str
+) -> None:
+    before = Event.objects.count()
+
+    response = client.generic("POST", path.format(key=key.pk), body, content_type=content_type)
+
+    assert response.status_code in (200, 400, 409, 422)
+    assert "<h1" in html_of(response)
+    assert Event.objects.count() == before
+
+
+def test_a_strange_character_set_is_no_error_of_ours(client: Client, key: ApiKey) -> None:
+    client.raise_request_exception = False
+
+    for charset in ("idna", "punycode", "rot13", "hex", "undefined", "utf-7", "unicode_escape"):
+        for content_type in (f"text/plain; charset={charset}", f"{FORM}; charset={charset}"):
+            for url in ("/api-keys/?q=%ff", "/endpoints/?q=x"):
+                response = client.generic("GET", url, content_type=content_type)
+                assert response.status_code < 500, content_type
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_whose_token_is_missing_or_wrong_says_what_to_do(
+    client: Client, key: ApiKey, path: str
+) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    strict.get("/api-keys/new/")
+
+    for token in ({}, {"csrfmiddlewaretoken": "x" * 64}, {"csrfmiddlewaretoken": "\0🔑"}):
+        form = {**edited(key, api_key=CANARY), **token}
+        response = strict.post(path.format(key=key.pk), form)
+        assert response.status_code == 403
+        assert "This form has expired" in text_of(response)
+        assert "reload the page and try again" in text_of(response)
+        assert CANARY not in html_of(response)
+
+
+def test_a_form_of_another_site_is_refused(client: Client, key: ApiKey) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    page = html_of(strict.get("/api-keys/new/"))
+    token = page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+    url = f"/api-keys/{key.pk}/edit/"
+    form = {**edited(key, team="Shop"), "csrfmiddlewaretoken": token}
+
+    foreign = strict.post(url, form, headers={"Origin": "https://evil.example"})
+    own = strict.post(url, form, headers={"Origin": "http://testserver"})
+
+    assert (foreign.status_code, own.status_code) == (403, 302)
+
+
+@pytest.mark.parametrize("path", [*FORMS, *LOOKING])
+def test_a_method_that_a_page_does_not_have_is_refused(
+    client: Client, key: ApiKey, path: str
+) -> None:
+    url = path.format(key=key.pk)
+
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
+        response = client.generic(method, url)
+        assert response.status_code == 405
+        assert "GET" in response.headers["Allow"]
+    if path in LOOKING:
+        assert client.post(url, {"name": "x"}).status_code == 405
+
+
+@pytest.mark.parametrize("path", [*FORMS, *LOOKING])
+def test_head_tells_what_get_would_without_the_page(client: Client, key: ApiKey, path: str) -> None:
+    url = path.format(key=key.pk)
+
+    head, get = client.head(url), client.get(url)
+
+    assert head.status_code == get.status_code == 200
+    assert not head.content
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_an_empty_form_changes_nothing(client: Client, key: ApiKey, path: str) -> None:
+    before = Event.objects.count()
+
+    for form in ({}, {"csrfmiddlewaretoken": "x"}):
+        response = client.post(path.format(key=key.pk), form)
+        assert response.status_code in (200, 409, 422)
+
+    assert Event.objects.count() == before
+
+
+def test_a_path_without_its_slash_leads_to_the_page(client: Client) -> None:
+    assert client.get("/api-keys?q=x").headers["Location"] == "/api-keys/?q=x"
+    assert client.get("/endpoints/new").headers["Location"] == "/endpoints/new/"
+    assert client.get("//evil.example/api-keys").status_code in (301, 404)
+    assert not client.get("//evil.example").headers.get("Location", "").startswith("//")

@@ -1,0 +1,65 @@
+"""The AI Gateway section."""
+
+import pytest
+from django.test import Client
+from pytest_django.asserts import assertContains, assertNotContains
+
+from endpoints.models import Route
+from tests.conftest import MakeEndpoint, MakeKey
+
+from .browsing import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_has_the_tabs_of_the_section(client: Client) -> None:
+    page = client.get("/")
+
+    for tab, url in (("Endpoints", "/endpoints/"), ("API Keys", "/api-keys/")):
+        assertContains(page, f'href="{url}"')
+        assert tab in text_of(page)
+    assertContains(page, "AI Gateway")
+
+
+@pytest.mark.parametrize(
+    ("url", "tab"),
+    [("/", "/"), ("/endpoints/", "/endpoints/"), ("/api-keys/", "/api-keys/"),
+     ("/api-keys/new/", "/api-keys/"), ("/activity/", "/activity/")],
+)  # fmt: skip
+def test_the_tab_that_one_is_in_is_marked(client: Client, url: str, tab: str) -> None:
+    assertContains(client.get(url), f'<a href="{tab}" aria-current="page">', count=1)
+
+
+def test_it_leads_through_the_first_steps(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    assertContains(client.get("/"), "Create API Key")
+    assertNotContains(client.get("/"), "Create Endpoint")
+
+    key = make_key()
+    assertNotContains(client.get("/"), "Create API Key")
+    assertContains(client.get("/"), "Create Endpoint")
+
+    make_endpoint("search", key)
+    assertNotContains(client.get("/"), "Create Endpoint")
+
+
+def test_it_counts_and_tells_what_happened_last(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    key = make_key()
+    make_endpoint("search", key)
+    make_endpoint("broken", key)
+    Route.objects.filter(endpoint__name="broken").update(api_key=None)
+
+    page = text_of(client.get("/"))
+
+    assert "API keys 1 Endpoints 2 Endpoints without a key 1" in page
+    assert "kim created endpoint broken" in page
+
+
+def test_it_tells_no_more_than_the_latest(client: Client, make_key: MakeKey) -> None:
+    for number in range(12):
+        make_key(f"key {number}")
+
+    assert text_of(client.get("/")).count("kim created") == 8
