@@ -18,6 +18,7 @@ urlpatterns = [
         "password/", auth_views.PasswordChangeView.as_view(success_url="/"), name="password_change"
     ),
     path("admin/", admin.site.urls),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
 ]

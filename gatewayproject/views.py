@@ -5,7 +5,8 @@ from django.contrib.auth.views import LoginView
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from apikeys.models import ApiKey, Event
@@ -34,6 +35,13 @@ class SignInView(LoginView):
         """Where to go on; never here again, which a person who is signed in could not leave."""
         url = super().get_redirect_url()
         return "" if url.partition("?")[0] == self.request.path else url
+
+
+@login_not_required
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for where a page names no icon, as the admin's do."""
+    return redirect(static("img/logo.svg"))
 
 
 @login_not_required

@@ -73,7 +73,7 @@ class ApiKeyForm(RefusableForm):
         return self.is_edit and spec.name in self.api_key.stored_parts()
 
     def _field(self, spec: FieldSpec) -> forms.CharField:
-        needed = spec.required and not (spec.secret and self.is_edit)
+        needed = spec.required and not (spec.derived_from or (spec.secret and self.is_edit))
         attrs = {"required": True} if needed else {}
         if spec.secret:
             stored = self._is_stored(spec)

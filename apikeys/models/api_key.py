@@ -16,7 +16,7 @@ from apikeys.catalogue.origins import origin_of
 from apikeys.sealing import CannotOpen, Secrets
 
 from .api_key_queries import ApiKeyQuerySet
-from .auth_scheme import AuthScheme
+from .auth_scheme import MISSING, MISSING_AFTER_A_MOVE, AuthScheme
 from .credential_version import CredentialVersion
 from .naming import same_name_key, tidy_name, validate_one_line, validate_printable
 from .provider import Provider
@@ -121,10 +121,12 @@ class ApiKey(models.Model):
     def _clean_scheme_fields(self, errors: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(self.config, Mapping):
             return {**errors, "config": ["Enter settings by name."]}
-        stored = () if self._state.adding or self.moves_elsewhere() else self.stored_parts()
+        moves = not self._state.adding and self.moves_elsewhere()
+        stored = () if self._state.adding or moves else self.stored_parts()
+        missing = MISSING_AFTER_A_MOVE if moves else MISSING
         try:
             self.secrets = Secrets(
-                self.scheme.clean_secrets(self.secrets, self.notes, stored=stored)
+                self.scheme.clean_secrets(self.secrets, self.notes, stored=stored, missing=missing)
             )
         except ValidationError as error:
             errors = error.update_error_dict(errors)

@@ -19,6 +19,9 @@ RESERVED_FIELDS = frozenset(
     "csrfmiddlewaretoken".split()
 )
 
+MISSING = "Enter {label}: it is required."
+MISSING_AFTER_A_MOVE = "Enter {label} again: with this change it would be sent somewhere else."
+
 
 class AuthScheme(models.Model):
     """One way of proving who you are to a provider."""
@@ -96,10 +99,15 @@ class AuthScheme(models.Model):
         return _clean(self.config_specs, config, notes, optional=frozenset())
 
     def clean_secrets(
-        self, secrets: Mapping[str, str], notes: list[str], *, stored: Collection[str] = ()
+        self,
+        secrets: Mapping[str, str],
+        notes: list[str],
+        *,
+        stored: Collection[str] = (),
+        missing: str = MISSING,
     ) -> dict[str, str]:
         """Return the secrets that were typed; those in ``stored`` may be left out."""
-        return _clean(self.secret_specs, secrets, notes, optional=stored)
+        return _clean(self.secret_specs, secrets, notes, optional=stored, missing=missing)
 
     def base_url_for(self, config: Mapping[str, str]) -> str:
         """Return where requests go."""
@@ -132,6 +140,7 @@ def _clean(
     notes: list[str],
     *,
     optional: Collection[str],
+    missing: str = MISSING,
 ) -> dict[str, str]:
     errors: dict[str, str | list[str]] = {}
     cleaned: dict[str, str] = {}
@@ -150,7 +159,7 @@ def _clean(
         if value:
             cleaned[spec.name] = value
         elif spec.required and spec.name not in optional:
-            errors[spec.name] = f"Enter {spec.label}: it is required."
+            errors[spec.name] = missing.format(label=spec.label)
     if errors:
         raise ValidationError(errors)
     return cleaned

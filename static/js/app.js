@@ -175,7 +175,13 @@ class Combobox {
     this.list.replaceChildren(...this.items(options));
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
-    this.mark(filtered && words && !("free" in this.input.dataset) ? this.options[0] : this.options.find((item) => item.dataset.value === this.input.value));
+    this.mark(filtered && words && !("free" in this.input.dataset) ? this.best(words) : this.options.find((item) => item.dataset.value === this.input.value));
+  }
+
+  // What begins with the words, or else contains them.
+  best(words) {
+    const { options } = this;
+    return options.find((item) => item.dataset.value.toLowerCase().startsWith(words)) ?? options[0];
   }
 
   items(options) {

@@ -64,6 +64,15 @@ class Person:
         expect(form.locator("form[data-seen]")).to_have_count(0)
         expect(shown).to_be_visible()
 
+    @contextmanager
+    def sees_other_fields(self, form: Locator) -> Iterator[None]:
+        """Wait until what the block chooses has brought the fields that belong to it."""
+        choice = form.locator("#choice")
+        choice.evaluate("choice => (choice.dataset.seen = 'yes')")
+        yield
+        expect(form.locator("#choice[data-seen]")).to_have_count(0)
+        expect(choice).to_be_visible()
+
     def types(self, field: Locator, text: str) -> None:
         """Replace what stands in a field, key by key: a page may listen to each."""
         field.select_text()
@@ -75,14 +84,14 @@ class Person:
             form.get_by_role("combobox", name="Provider"),
             typing if self.scripts and typing else name,
         )
-        with self.sees_another_form(form):
+        with self.sees_other_fields(form):
             if self.scripts:
                 form.get_by_role("option", name=name, exact=True).click()
             else:
                 form.get_by_role("button", name="Show its fields").click()
 
     def chooses_method(self, form: Locator, name: str) -> None:
-        with self.sees_another_form(form):
+        with self.sees_other_fields(form):
             form.get_by_label("Authentication method").select_option(label=name)
             if not self.scripts:
                 form.get_by_role("button", name="Show its fields").click()

@@ -107,7 +107,7 @@ def test_service_account_json_tells_its_project(
     textbox(form, "Name").fill("vertex")
     provider = form.get_by_role("combobox", name="Provider")
     person.types(provider, "verte")  # some of the name will do
-    with person.sees_another_form(form):
+    with person.sees_other_fields(form):
         if scripts:
             expect(form.get_by_role("listbox").get_by_role("option")).to_have_text(
                 ["Google Vertex AI"]
@@ -152,7 +152,7 @@ def test_what_is_wrong_stands_next_to_its_field_and_the_secret_does_not_come_bac
     )
 
     person.types(form.get_by_role("combobox", name="Provider"), "Nobody & Sons")
-    with person.sees_another_form(form):
+    with person.sees_other_fields(form):
         if person.scripts:
             form.get_by_role("combobox", name="Provider").press("Tab")
         else:

@@ -53,7 +53,7 @@ def test_another_key_takes_over_what_depends_on_this_one(
     person.goes_to("/api-keys/")
 
     form = person.opens("Delete shared")
-    expect(form.get_by_text("2 endpoints depend on this key, 1 of them active")).to_be_visible()
+    expect(form.get_by_text("2 endpoints depend on this key: 1 active")).to_be_visible()
     expect(form.get_by_text("2 would be left with no working key")).to_be_visible()
     expect(form.get_by_role("listitem").filter(has_text="search")).to_contain_text("Active")
     if person.scripts:

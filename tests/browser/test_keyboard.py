@@ -49,7 +49,7 @@ def test_a_key_is_created_with_the_keyboard_alone(open_browser: OpenBrowser, kim
     keyboard.press("ArrowUp")
     expect(marked).to_have_text("OpenAI")
     expect(provider).to_have_attribute("aria-activedescendant", marked.get_attribute("id"))
-    with person.sees_another_form(form):
+    with person.sees_other_fields(form):
         keyboard.press("Enter")
 
     expect(provider).to_have_value("OpenAI")

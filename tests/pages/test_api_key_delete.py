@@ -56,7 +56,7 @@ def test_it_names_what_depends_on_the_key_and_what_would_be_left_without_one(
 
     page = text_of(client.get(url_of(key)))
 
-    assert "3 endpoints depend on this key, 2 of them active" in page
+    assert "3 endpoints depend on this key: 2 active" in page
     assert "2 would be left with no working key" in page
     assert "both Active off Disabled Left with no working key search Active Left with" in page
 
