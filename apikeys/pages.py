@@ -41,13 +41,12 @@ class _FewRowsAtOnce(Paginator):
     """Counts by looking, where everything fits on one page: a rare search scans once, not twice."""
 
     @cached_property
-    def few(self) -> list[Any] | None:
-        found = list(self.object_list[: ROWS + 1])
-        return found if len(found) <= ROWS else None
+    def head(self) -> list[Any]:
+        return list(self.object_list[: ROWS + 1])
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.count() if self.few is None else len(self.few)
+        return len(self.head) if len(self.head) <= ROWS else self.object_list.count()
 
 
 def page_of(queryset: QuerySet, details: QuerySet, number: Any) -> Page:
@@ -57,7 +56,7 @@ def page_of(queryset: QuerySet, details: QuerySet, number: Any) -> Page:
     """
     paginator = _FewRowsAtOnce(queryset.values_list("pk", flat=True), ROWS)
     page = paginator.get_page(number)
-    keys = list(page.object_list) if paginator.few is None else paginator.few
+    keys = paginator.head[:ROWS] if page.number == 1 else list(page.object_list)
     rows = details.in_bulk(keys)
     page.object_list = [rows[key] for key in keys if key in rows]
     return page
