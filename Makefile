@@ -1,6 +1,7 @@
 # Gatehouse needs make and Python 3.11 or later, and nothing else.
 #
 #   make run     serve on http://127.0.0.1:5000 (PORT= and HOST= change that)
+#   make demo    serve a sample of everything, without an account at any provider
 #   make test    run the tests, on SQLite or on what DATABASE_URL names (PYTEST_ARGS= for some of them)
 #   make lint    run everything that reads the code without running it
 #   make format  let ruff and djlint rewrite what they can
@@ -10,7 +11,7 @@
 SHELL := /bin/sh
 .SHELLFLAGS := -euc
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock clean venv install install-dev
+.PHONY: help run demo test lint format lock clean venv install install-dev
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -21,7 +22,7 @@ from_env_file = $(shell sed -n 's/^$(1)=//p' .env 2>/dev/null | tail -n 1)
 PORT ?= $(or $(call from_env_file,PORT),5000)
 HOST ?= $(or $(call from_env_file,HOST),127.0.0.1)
 export HOST
-WORKERS ?= 2
+WORKERS ?= 4
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
 
@@ -34,6 +35,13 @@ run: install
 	$(PY) manage.py prepare; \
 	exec $(PY) -m uvicorn gatewayproject.asgi:application --host "$(HOST)" --port "$(PORT)" \
 	    --no-access-log --no-server-header --timeout-graceful-shutdown 10
+
+# A directory of its own, which is gone at the end. Nothing of your .env or var is touched.
+demo: install
+	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT INT TERM; \
+	unset DATABASE_URL FERNET_KEYS FERNET_KEYS_FILE SECRET_KEY; \
+	export ENV_FILE=/dev/null GATEWAY_DATA_DIR="$$data" DEBUG=true HTTPS=false; \
+	$(PY) manage.py demo --host "$(HOST)" --port "$(PORT)"
 
 test: install-dev
 	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -64,7 +72,9 @@ lock:
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet $(LOCK_ARGS) \
 	    pyproject.toml -o requirements.lock
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet $(LOCK_ARGS) \
-	    --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	    --extra aws --extra google -c requirements.lock pyproject.toml -o requirements-cloud.lock
+	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet $(LOCK_ARGS) \
+	    --extra dev --extra aws --extra google -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) staticfiles test-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 @dataclass(frozen=True, slots=True)
 class Actor:
     name: str
-    channel: str  # "page", "admin" or "command"
+    channel: str  # "page", "admin", "command" or "gateway"
     address: str = ""
     user_id: int | None = None
 

@@ -12,6 +12,8 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
+        from apikeys import system_checks  # noqa: F401 - registers them
+
         post_migrate.connect(_sync_providers, sender=self)
 
 

@@ -38,7 +38,10 @@ def may(*permissions: str) -> Callable[[View], View]:
 
 
 class _FewRowsAtOnce(Paginator):
-    """Counts by looking, where everything fits on one page: a rare search scans once, not twice."""
+    """Counts by looking, where everything fits on one page: a rare search scans once, not twice.
+
+    Pages of the second half are read from the end, so that the last is as near as the first.
+    """
 
     @cached_property
     def head(self) -> list[Any]:
@@ -48,15 +51,24 @@ class _FewRowsAtOnce(Paginator):
     def count(self) -> int:
         return len(self.head) if len(self.head) <= ROWS else self.object_list.count()
 
+    def keys_on(self, page: Page) -> list[Any]:
+        if page.number == 1:
+            return self.head[:ROWS]
+        before, after = page.start_index() - 1, self.count - page.end_index()
+        if before <= after:
+            return list(page.object_list)
+        return list(self.object_list.reverse()[after : self.count - before])[::-1]
+
 
 def page_of(queryset: QuerySet, details: QuerySet, number: Any) -> Page:
     """Return one page of ``queryset``, its rows fetched from ``details`` by primary key.
 
-    Finding the keys first keeps deep pages cheap: what is skipped is never joined or loaded.
+    Its order must leave no ties, because it is read from either end. Finding the keys first keeps
+    deep pages cheap: what is skipped is never joined or loaded.
     """
     paginator = _FewRowsAtOnce(queryset.values_list("pk", flat=True), ROWS)
     page = paginator.get_page(number)
-    keys = paginator.head[:ROWS] if page.number == 1 else list(page.object_list)
+    keys = paginator.keys_on(page)
     rows = details.in_bulk(keys)
     page.object_list = [rows[key] for key in keys if key in rows]
     return page

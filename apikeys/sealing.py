@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NoReturn
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from fernet_fields import EncryptedTextField
 
+_read = msgspec.json.Decoder().decode  # six times as fast as json, on the way of every request
 VERSION = 1
 PADDED_TO = 256  # bytes: the length of a token tells little about the length of the secret
 _MAC_SIZE = 32
@@ -74,25 +76,34 @@ class MasterKeys:
         return fingerprint_of(self.keys[0])
 
     @cached_property
-    def _signing_keys(self) -> list[bytes]:
-        return [urlsafe_b64decode(key)[:16] for key in self.keys]
+    def primary_alone(self) -> Fernet:
+        return Fernet(self.keys[0])
 
-    def recognise(self, sealed: Sealed | None) -> bool:
-        """Whether one of the keys made this token, whole and unchanged; nothing is decrypted.
+    @cached_property
+    def _signing_keys(self) -> dict[str, bytes]:
+        return {name: urlsafe_b64decode(key)[:16] for name, key in self.fingerprints.items()}
 
-        A Fernet token ends in an HMAC-SHA256 over all that precedes it, under the first half of
-        the key (source: the Fernet specification, version 0x80).
+    def sealer_of(self, sealed: Sealed | None) -> str:
+        """Return the fingerprint of the key that made this token, or ``""`` where none of them did.
+
+        Nothing is decrypted: a Fernet token ends in an HMAC-SHA256 over all that precedes it, under
+        the first half of the key (source: the Fernet specification, version 0x80).
         """
         if sealed is None:
-            return False
+            return ""
         try:
             raw = urlsafe_b64decode(sealed.token)
         except ValueError:
-            return False
+            return ""
         body, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
-        return any(
-            hmac.compare_digest(hmac.digest(key, body, "sha256"), mac) for key in self._signing_keys
-        )
+        for name, key in self._signing_keys.items():
+            if hmac.compare_digest(hmac.digest(key, body, "sha256"), mac):
+                return name
+        return ""
+
+    def recognise(self, sealed: Sealed | None) -> bool:
+        """Whether one of the keys made this token, whole and unchanged."""
+        return bool(self.sealer_of(sealed))
 
 
 def master_keys() -> MasterKeys:
@@ -126,7 +137,7 @@ def open_sealed(sealed: Sealed | None, *, owner: str, towards: Collection[str]) 
     if sealed is None:
         raise CannotOpen("The credentials were destroyed.")
     try:
-        payload = json.loads(master_keys().fernet.decrypt(sealed.token))
+        payload = _read(master_keys().fernet.decrypt(sealed.token))
     except InvalidToken:
         raise CannotOpen("No master key opens these credentials.") from None
     except ValueError:
@@ -137,9 +148,34 @@ def open_sealed(sealed: Sealed | None, *, owner: str, towards: Collection[str]) 
         raise CannotOpen("These credentials were sealed by a newer Gatehouse.")
     if payload["owner"] != owner:
         raise CannotOpen("These credentials were sealed for another key.")
-    if strange := set(towards) - set(payload["origins"]):
+    if strange := set(towards).difference(payload["origins"]):
         raise CannotOpen(f"These credentials were not sealed for {', '.join(sorted(strange))}.")
     return Secrets(payload["secret"])
+
+
+def reseal(sealed: Sealed) -> Sealed | None:
+    """Seal the same payload under the primary, and look whether it opens with the primary alone.
+
+    Returns ``None`` where no master key opens ``sealed``.
+    """
+    keys = master_keys()
+    try:
+        payload = keys.fernet.decrypt(sealed.token)
+    except InvalidToken:
+        return None
+    fresh = keys.primary_alone.encrypt(payload)
+    if keys.primary_alone.decrypt(fresh) != payload:
+        raise CannotOpen("What was just sealed does not open.")
+    return Sealed(fresh)
+
+
+def opens_with_primary(sealed: Sealed) -> bool:
+    """Whether the primary opens this by itself, so that no other master key is needed for it."""
+    try:
+        master_keys().primary_alone.decrypt(sealed.token)
+    except InvalidToken:
+        return False
+    return True
 
 
 class _SealedAttribute:

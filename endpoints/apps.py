@@ -7,7 +7,9 @@ class EndpointsConfig(AppConfig):
     name = "endpoints"
 
     def ready(self) -> None:
-        from apikeys import dependents
+        from apikeys import checks, dependents
+        from endpoints.gateway.checking import GatewayChecker
         from endpoints.services import KeyDependents
 
         dependents.register(KeyDependents())
+        checks.register(GatewayChecker())

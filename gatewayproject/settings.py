@@ -32,6 +32,9 @@ SECRET_KEY = env.str("SECRET_KEY", default="")
 FERNET_KEYS = _master_keys()
 FERNET_USE_HKDF = False  # the keys are used as they are, so a token opens with any Fernet tool
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN: use 16 characters or more, and random ones.")
 
 if DEBUG:
     SECRET_KEY = SECRET_KEY or keyring.read_or_create(
@@ -68,6 +71,22 @@ ALLOWED_PRIVATE_ORIGINS = env.list(
     "ALLOWED_PRIVATE_ORIGINS",
     default=["http://localhost:*", "http://127.0.0.1:*"] if DEBUG else [],
 )
+
+# How long replaced credentials are kept, so that one can roll back to them.
+PREVIOUS_KEPT_DAYS = env.int("PREVIOUS_KEPT_DAYS", default=7)
+
+# --- The gateway -------------------------------------------------------------------------------
+
+GATEWAY_MAX_BODY_MB = env.int("GATEWAY_MAX_BODY_MB", default=32)
+GATEWAY_CONNECT_SECONDS = env.float("GATEWAY_CONNECT_SECONDS", default=10)
+GATEWAY_FIRST_BYTE_SECONDS = env.float("GATEWAY_FIRST_BYTE_SECONDS", default=300)
+GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=120)
+
+# How long /readyz fails before the server stops to listen, once it is told to end.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if DEBUG else 3)
+
+# How often a process that serves says which master keys it has; 0 for never, as in tests.
+HEARTBEAT_SECONDS = 15
 
 # --- Application -------------------------------------------------------------------------------
 

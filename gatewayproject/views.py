@@ -3,14 +3,16 @@
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from apikeys.models import ApiKey, Event
-from endpoints.models import Endpoint
+from apikeys.services.resealing import missing_master_keys
+from endpoints.models import Endpoint, GatewayToken
+from gatewayproject.draining import is_draining
 
 LATEST = 8
 
@@ -25,6 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "api_keys": ApiKey.objects.count(),
             "endpoints": Endpoint.objects.count(),
             "without_key": Endpoint.objects.in_state("no_key").count(),
+            "tokens": GatewayToken.objects.of_applications().count(),
             "events": Event.objects.all()[:LATEST],
         },
     )
@@ -54,13 +57,22 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether this process can serve: 503 while the database cannot be used."""
+    """Whether this process can serve: 503 while it cannot use the database, or lacks a master key
+    that a row needs, or before it ends.
+    """
+    problem = "going away" if is_draining() else _in_the_way()
+    return HttpResponse(
+        f"{problem or 'ready'}\n", status=503 if problem else 200, content_type="text/plain"
+    )
+
+
+def _in_the_way() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM apikeys_provider LIMIT 1")
+        if missing_master_keys():
+            return "stored credentials need a master key that is not in FERNET_KEYS"
     except DatabaseError:
-        return HttpResponse("the database cannot be used\n", status=503, content_type="text/plain")
-    return HttpResponse("ready\n", content_type="text/plain")
+        return "the database cannot be used"
+    return ""
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

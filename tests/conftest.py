@@ -1,6 +1,6 @@
 """What every test may ask for. Providers are there without asking: each migrate brings them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,13 +10,14 @@ from django.test import Client
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, AuthScheme
 from apikeys.services import create_api_key
-from endpoints.models import Endpoint, Route
-from endpoints.services import create_endpoint
+from endpoints.models import Endpoint, GatewayToken, Route
+from endpoints.services import create_endpoint, create_token
 
 from . import made_up
 
 MakeKey = Callable[..., ApiKey]
 MakeEndpoint = Callable[..., Endpoint]
+MakeToken = Callable[..., GatewayToken]
 
 
 @pytest.fixture
@@ -108,12 +109,29 @@ def make_key(draft_key: MakeKey, by: Actor) -> MakeKey:
 
 @pytest.fixture
 def make_endpoint(db: None, by: Actor) -> MakeEndpoint:
-    """Make an endpoint with one route."""
+    """Make an endpoint with one route, or with those it is given."""
 
     def make(
-        name: str, key: ApiKey | None, *, model: str = "gpt-5-mini", enabled: bool = True
+        name: str,
+        key: ApiKey | None = None,
+        *,
+        model: str = "gpt-5-mini",
+        enabled: bool = True,
+        routes: Sequence[Route] | None = None,
     ) -> Endpoint:
         endpoint = Endpoint(name=name, enabled=enabled)
-        return create_endpoint(endpoint, Route(api_key=key, model=model), by=by)
+        return create_endpoint(endpoint, routes or [Route(api_key=key, model=model)], by=by)
+
+    return make
+
+
+@pytest.fixture
+def make_token(db: None, by: Actor) -> MakeToken:
+    """Make a gateway token for some endpoints, or for every one where none is given."""
+
+    def make(name: str = "search-service", *endpoints: Endpoint, **facts: object) -> GatewayToken:
+        token = GatewayToken(name=name, all_endpoints=not endpoints, **facts)
+        create_token(token, endpoints, by=by)
+        return token
 
     return make

@@ -30,6 +30,8 @@ os.environ |= {
 from gatewayproject.settings import *  # noqa: E402, F403
 from gatewayproject.settings import DATABASES, STORAGES  # noqa: E402
 
+HEARTBEAT_SECONDS = 0  # the tests' own servers come and go, and so do their databases
+
 # The originals, as nobody has collected them.
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 WHITENOISE_USE_FINDERS = True

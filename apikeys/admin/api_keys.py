@@ -19,7 +19,7 @@ from apikeys.models import ApiKey
 from apikeys.pages import posted
 
 from .base import RevisedAdmin, actor, names_only
-from .columns import ApiKeyColumns
+from .columns import ApiKeyColumns, StatusFilter
 from .forms import ApiKeyDetailsForm, CredentialsForm
 
 LIST = "admin:apikeys_apikey_changelist"
@@ -37,10 +37,15 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
         "team",
         "endpoints",
         "readable",
+        "status",
         "last_updated",
         "created",
     )
-    list_filter = ("environment", ("scheme__provider", admin.RelatedOnlyFieldListFilter))
+    list_filter = (
+        StatusFilter,
+        "environment",
+        ("scheme__provider", admin.RelatedOnlyFieldListFilter),
+    )
     list_select_related = ("scheme__provider", "current")
     list_per_page = 50
     search_fields = ("name",)
@@ -49,10 +54,11 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
     fieldsets = (
         (None, {"fields": ("name", "environment", "team", "description")}),
         ("How it is used", {"fields": ("scheme", "credentials", "configuration", "used_by")}),
+        ("Rotation", {"fields": ("status", "rotate_every_days", "expires_at")}),
         ("When", {"fields": ("last_updated", "created", "created_by")}),
     )
     readonly_fields = (
-        *("scheme", "credentials", "configuration", "used_by"),
+        *("scheme", "credentials", "configuration", "used_by", "status"),
         *("last_updated", "created", "created_by"),
     )
 

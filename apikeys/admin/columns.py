@@ -1,11 +1,28 @@
 """What the admin shows of an API key: columns of the list, summaries on its page. Never a value."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from apikeys.models import ApiKey
+from apikeys.models.api_key_queries import ApiKeyQuerySet
+from apikeys.models.deadlines import Status
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """What a key may need somebody for."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return Status.choices
+
+    def queryset(self, request: HttpRequest, queryset: ApiKeyQuerySet) -> ApiKeyQuerySet:
+        return queryset.in_status(self.value() if self.value() in Status.values else "")
 
 
 class ApiKeyColumns:
@@ -24,6 +41,10 @@ class ApiKeyColumns:
     @admin.display(boolean=True)
     def readable(self, api_key: ApiKey) -> bool:
         return api_key.is_readable()
+
+    @admin.display(empty_value="")
+    def status(self, api_key: ApiKey) -> str:
+        return ", ".join(status.label for status in api_key.statuses())
 
     @admin.display(ordering="credentials_changed_at")
     def last_updated(self, api_key: ApiKey) -> datetime:

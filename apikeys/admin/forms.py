@@ -43,7 +43,10 @@ class RevisedForm(forms.ModelForm):
 class ApiKeyDetailsForm(RevisedForm):
     class Meta:
         model = ApiKey
-        fields = ("name", "environment", "team", "description")
+        fields = (
+            *("name", "environment", "team", "description"),
+            *("rotate_every_days", "expires_at"),
+        )
 
     def _post_clean(self) -> None:
         """Check the key as a whole, as the service will: it may not fit its scheme any more."""

@@ -13,6 +13,7 @@ from .pasting import clean_credential
 
 KINDS = ("text", "password", "textarea", "url", "key_values")
 MAX_CONFIG = 2_000  # characters of a value that is no secret
+MAX_LIFETIME = 24 * 366  # hours: what lives longer is not short-lived
 EXPECTATION = {"prefix", "field", "warning"}  # what `expects` says
 HINT_FROM = 20  # characters: a hint of a shorter secret would give too much of it away
 _HEADER = re.compile(
@@ -44,6 +45,7 @@ class FieldSpec:
     hint: str = ""  # of a JSON secret: the member whose end serves as hint
     derived_from: str = ""  # "other_field.member": filled in from a JSON secret
     expects: Mapping[str, str] = field(default_factory=dict)
+    lifetime_hours: int = 0  # credentials that have it work no longer than this
 
     @classmethod
     def parse(cls, declaration: Mapping[str, Any]) -> Self:
@@ -139,6 +141,8 @@ class FieldSpec:
 def _check_type(name: str, value: Any) -> None:
     if name in ("secret", "required", "strict"):
         fits, wanted = isinstance(value, bool), "true or false"
+    elif name == "lifetime_hours":
+        fits, wanted = type(value) is int and 0 < value <= MAX_LIFETIME, "a number of hours"
     elif name in ("strip_suffixes", "env"):
         fits, wanted = isinstance(value, list) and _all_text(value), "a list of texts"
     elif name == "expects":

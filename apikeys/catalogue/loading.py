@@ -38,9 +38,17 @@ def _scheme(
         "is_default": scheme.get("default", False),
         "ambient": scheme.get("ambient", False),
         "fields": specs,
-        "transport": {key: scheme[key] for key in TRANSPORT if key in scheme},
+        "transport": {
+            **{key: scheme[key] for key in TRANSPORT if key in scheme},
+            "dialects": scheme.get("dialects", _dialects(provider)),
+        },
         "verify": scheme.get("verify", {}),
     }
+
+
+def _dialects(provider: dict[str, Any]) -> dict[str, Any]:
+    speaks_openai = provider.get("openai_compatible", "yes") in ("yes", "embeddings")
+    return provider.get("dialects", {"openai": {}} if speaks_openai else {})
 
 
 def _field(reference: str | dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:

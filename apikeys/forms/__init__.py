@@ -5,16 +5,22 @@ from .base import RefusableForm
 from .choosing import ChooseForm
 from .deleting import DeleteApiKeyForm
 from .listing import ApiKeyListForm
+from .rotating import ActForm, CheckForm, DisableForm, PromoteForm, StageForm
 from .widgets import ComboboxField, NamedKeyField, OptionalField, RevisionField
 
 __all__ = [
+    "ActForm",
     "ApiKeyForm",
     "ApiKeyListForm",
+    "CheckForm",
     "ChooseForm",
     "ComboboxField",
     "DeleteApiKeyForm",
+    "DisableForm",
     "NamedKeyField",
     "OptionalField",
+    "PromoteForm",
     "RefusableForm",
     "RevisionField",
+    "StageForm",
 ]

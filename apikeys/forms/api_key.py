@@ -7,12 +7,14 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from apikeys.catalogue.fields import FieldSpec
 from apikeys.models import ApiKey, Environment
+from apikeys.models.api_key import MAX_ROTATE_EVERY
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
-from .widgets import ComboboxInput, OptionalField, RevisionField, SecretInput, SecretTextarea
+from .credentials import REMOVE, LastDayField, removal_field, removed_in, secret_field
+from .widgets import ComboboxInput, OptionalField, RevisionField
 
-REMOVE = "remove_"
+DETAILS = ("name", "environment", "team", "description")
 
 
 class ApiKeyForm(RefusableForm):
@@ -34,6 +36,16 @@ class ApiKeyForm(RefusableForm):
     environment = forms.ChoiceField(choices=Environment, initial=Environment.PRODUCTION)
     team = OptionalField(widget=forms.TextInput({"maxlength": 80}))
     description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2, "maxlength": 1000}))
+    expires_at = LastDayField(
+        label="Expires", help_text="The last day on which the provider takes these credentials."
+    )
+    rotate_every_days = forms.IntegerField(
+        label="Rotate every … days",
+        required=False,
+        widget=forms.NumberInput({"min": 1, "max": MAX_ROTATE_EVERY, "placeholder": "Never"}),
+        help_text="The list says when new credentials are due.",
+    )
+    rotate_every_days.is_optional = True
     rev = RevisionField()
 
     def __init__(
@@ -46,10 +58,8 @@ class ApiKeyForm(RefusableForm):
         for spec in self.specs:
             self.fields[spec.name] = self._field(spec)
             if spec.secret and self.is_edit and not spec.required and self._is_stored(spec):
-                self.fields[REMOVE + spec.name] = forms.BooleanField(
-                    required=False, label=f"Remove the stored {spec.label.lower()}"
-                )
-
+                self.fields[REMOVE + spec.name] = removal_field(spec)
+        self.fields["expires_at"].begin_with(api_key.expires_at)
         self._focus_first_empty()
 
     def _focus_first_empty(self) -> None:
@@ -63,10 +73,7 @@ class ApiKeyForm(RefusableForm):
 
     def _initial(self) -> dict[str, Any]:
         key = self.api_key
-        details = {
-            name: getattr(key, name)
-            for name in ("name", "environment", "team", "description", "rev")
-        }
+        details = {name: getattr(key, name) for name in (*DETAILS, "rotate_every_days", "rev")}
         return {**details, **key.config} if self.is_edit else {}
 
     def _is_stored(self, spec: FieldSpec) -> bool:
@@ -74,22 +81,17 @@ class ApiKeyForm(RefusableForm):
 
     def _field(self, spec: FieldSpec) -> forms.CharField:
         needed = spec.required and not (spec.derived_from or (spec.secret and self.is_edit))
-        attrs = {"required": True} if needed else {}
         if spec.secret:
-            stored = self._is_stored(spec)
-            attrs["placeholder"] = "Stored. Leave empty to keep it." if stored else spec.placeholder
-            widget = SecretTextarea(**attrs) if spec.is_document else SecretInput(**attrs)
-        else:
-            widget = self._config_widget(spec, attrs)
+            return secret_field(spec, is_stored=self._is_stored(spec), is_needed=needed)
         field = forms.CharField(
             label=spec.label,
             required=False,
             strip=False,
-            widget=widget,
-            initial=None if self.is_edit or spec.secret else spec.default,
+            widget=self._config_widget(spec, {"required": True} if needed else {}),
+            initial=None if self.is_edit else spec.default,
             help_text=spec.help,
         )
-        field.is_optional = not (spec.required or spec.default or self._is_stored(spec))
+        field.is_optional = not (spec.required or spec.default)
         return field
 
     def _config_widget(self, spec: FieldSpec, attrs: dict[str, Any]) -> forms.TextInput:
@@ -123,16 +125,21 @@ class ApiKeyForm(RefusableForm):
     @property
     def removed(self) -> list[str]:
         """Names of the optional secrets to drop."""
-        return [
-            name.removeprefix(REMOVE)
-            for name, value in self.cleaned_data.items()
-            if name.startswith(REMOVE) and value
-        ]
+        return removed_in(self.cleaned_data)
+
+    def is_testable(self) -> bool:
+        """Whether all that a test needs is there. What is wrong with the rest is not said yet."""
+        needed = {NON_FIELD_ERRORS, *(spec.name for spec in self.specs)}
+        for name in self.errors.keys() - needed:
+            del self.errors[name]
+        return bool(self.specs) and not self.errors
 
     def clean(self) -> dict[str, Any]:
         data, key = self.cleaned_data, self.api_key
-        for name in ("name", "environment", "team", "description"):
+        for name in DETAILS:
             setattr(key, name, data.get(name, ""))
+        key.expires_at = data.get("expires_at")
+        key.rotate_every_days = data.get("rotate_every_days")
         key.team = key.team.strip()
         key.secrets = Secrets(
             {s.name: data[s.name] for s in self.specs if s.secret and data.get(s.name)}

@@ -6,6 +6,7 @@ from django import forms
 
 from apikeys.models import ApiKey, Environment, Provider
 from apikeys.models.api_key_queries import ApiKeyQuerySet
+from apikeys.models.deadlines import Status
 
 
 class ApiKeyListForm(forms.Form):
@@ -21,6 +22,7 @@ class ApiKeyListForm(forms.Form):
     environment = forms.ChoiceField(
         required=False, choices=[("", "All environments"), *Environment.choices]
     )
+    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *Status.choices])
     sort = forms.CharField(required=False, widget=forms.HiddenInput, max_length=20)
 
     def __init__(self, data: Any) -> None:
@@ -31,7 +33,9 @@ class ApiKeyListForm(forms.Form):
 
     @property
     def is_filtered(self) -> bool:
-        return any(self.cleaned_data.get(name) for name in ("q", "provider", "environment"))
+        return any(
+            self.cleaned_data.get(name) for name in ("q", "provider", "environment", "status")
+        )
 
     @property
     def sort_key(self) -> str:
@@ -47,7 +51,7 @@ class ApiKeyListForm(forms.Form):
             keys = keys.filter(scheme__in=self._schemes(chosen["provider"]))
         if chosen["environment"]:
             keys = keys.filter(environment=chosen["environment"])
-        return keys
+        return keys.in_status(chosen["status"])
 
     def _schemes(self, slug: str) -> list[int]:
         return list(Provider.objects.filter(slug=slug).values_list("schemes", flat=True))

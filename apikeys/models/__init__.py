@@ -4,7 +4,9 @@ from .api_key import ApiKey, Environment
 from .auth_scheme import AuthScheme
 from .credential_version import CredentialVersion, FingerprintKey
 from .event import Event
+from .master_key import MasterKey
 from .provider import Provider
+from .server_process import ServerProcess
 
 __all__ = [
     "ApiKey",
@@ -13,5 +15,7 @@ __all__ = [
     "Environment",
     "Event",
     "FingerprintKey",
+    "MasterKey",
     "Provider",
+    "ServerProcess",
 ]

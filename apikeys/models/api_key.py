@@ -1,28 +1,32 @@
 """API keys."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
 from apikeys import dependents
-from apikeys.catalogue.fields import FieldSpec, member_of
+from apikeys.catalogue.fields import FieldSpec
 from apikeys.catalogue.origins import origin_of
 from apikeys.sealing import CannotOpen, Secrets
 
 from .api_key_queries import ApiKeyQuerySet
-from .auth_scheme import MISSING, MISSING_AFTER_A_MOVE, AuthScheme
+from .auth_scheme import AuthScheme
 from .credential_version import CredentialVersion
+from .deadlines import Status, deadlines, statuses
 from .naming import same_name_key, tidy_name, validate_one_line, validate_printable
 from .provider import Provider
+from .scheme_fields import SchemeFields
 
 MAX_NAME_KEY = 240  # characters; some letters become several when their case is folded
 MAX_DESCRIPTION = 1000  # characters
+MAX_ROTATE_EVERY = 3650  # days
 NAME_TAKEN = "Another API key already has this name."
 
 
@@ -32,7 +36,7 @@ class Environment(models.TextChoices):
     DEVELOPMENT = "development", "Development"
 
 
-class ApiKey(models.Model):
+class ApiKey(SchemeFields, models.Model):
     """A provider's credentials under a name that people recognise.
 
     ``secrets`` holds credentials in the clear between a form and sealing; it is no column.
@@ -65,9 +69,38 @@ class ApiKey(models.Model):
         editable=False,
         related_name="+",
     )
+    pending = models.ForeignKey(
+        CredentialVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    previous = models.ForeignKey(
+        CredentialVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    enabled = models.BooleanField(default=True, editable=False)
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    rotate_every_days = models.PositiveSmallIntegerField(
+        "rotate every",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ROTATE_EVERY)],
+        help_text="Days after which new credentials are due.",
+    )
+    # They follow from the current credentials and the two fields above; services keep them so.
+    due_at = models.DateTimeField("due", null=True, editable=False)
+    overdue_at = models.DateTimeField("overdue", null=True, editable=False)
     credentials_changed_at = models.DateTimeField(
         "last updated", default=timezone.now, editable=False
     )
+    refused_at = models.DateTimeField("refused by provider", null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=150, blank=True, editable=False)
     rev = models.PositiveIntegerField(default=1, editable=False)
@@ -83,6 +116,25 @@ class ApiKey(models.Model):
             ),
             models.Index(fields=["-credentials_changed_at", "-id"], name="apikeys_by_updated"),
             models.Index(fields=["-created_at", "-id"], name="apikeys_by_created"),
+            # What each status of the list asks for; few keys have any of it.
+            *(
+                models.Index(
+                    fields=[*moments, "name_key", "id"],
+                    condition=models.Q(**{f"{moments[0]}__isnull": False}),
+                    name=f"apikeys_by_{moments[0].removesuffix('_at')}",
+                )
+                for moments in (
+                    ("refused_at",),
+                    ("expires_at",),
+                    ("due_at", "overdue_at", "expires_at"),
+                    ("overdue_at",),
+                )
+            ),
+            models.Index(
+                fields=["name_key", "id"],
+                condition=models.Q(enabled=False),
+                name="apikeys_disabled",
+            ),
         ]
 
     def __init__(self, *args: Any, secrets: Mapping[str, str] | None = None, **kwargs: Any) -> None:
@@ -118,52 +170,6 @@ class ApiKey(models.Model):
         if errors:
             raise ValidationError(errors)
 
-    def _clean_scheme_fields(self, errors: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(self.config, Mapping):
-            return {**errors, "config": ["Enter settings by name."]}
-        moves = not self._state.adding and self.moves_elsewhere()
-        stored = () if self._state.adding or moves else self.stored_parts()
-        missing = MISSING_AFTER_A_MOVE if moves else MISSING
-        try:
-            self.secrets = Secrets(
-                self.scheme.clean_secrets(self.secrets, self.notes, stored=stored, missing=missing)
-            )
-        except ValidationError as error:
-            errors = error.update_error_dict(errors)
-        else:
-            self._derive_config()
-            self._note_warnings()
-        try:
-            self.config = self.scheme.clean_config(self.config, self.notes)
-            self.scheme.origins_for(self.config)
-        except ValidationError as error:
-            errors = error.update_error_dict(errors)
-        return errors
-
-    def _derive_config(self) -> None:
-        """Fill in what a JSON credential tells by itself, as a service account its project."""
-        for spec in self.scheme.config_specs:
-            field, _, member = spec.derived_from.partition(".")
-            if field in self.secrets and (told := member_of(self.secrets[field], member)):
-                if not self.config.get(spec.name):
-                    self.config = {**self.config, spec.name: told}
-                    self.notes.append(f"{spec.label}: taken from the {field.replace('_', ' ')}.")
-                elif self.config[spec.name] != told:
-                    self.notes.append(
-                        f"{spec.label} differs from the one in the credentials ({told})."
-                    )
-
-    def _note_warnings(self) -> None:
-        for spec in self.scheme.secret_specs:
-            secret = self.secrets.get(spec.name, "")
-            self.notes += self.scheme.provider.warnings_about(secret) if secret else []
-            expects = spec.expects
-            if expects and secret.startswith(expects["prefix"]) and not self._has(expects["field"]):
-                self.notes.append(expects["warning"])
-
-    def _has(self, name: str) -> bool:
-        return name in self.secrets or name in self.stored_parts()
-
     def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
         super().validate_unique({*(exclude or ()), "name_key"})
         if (
@@ -190,6 +196,18 @@ class ApiKey(models.Model):
 
     def config_summary(self) -> list[tuple[FieldSpec, str]]:
         return [(spec, self.config.get(spec.name, "")) for spec in self.scheme.config_specs]
+
+    def statuses(self) -> list[Status]:
+        """Return what somebody should know of it, the worst first."""
+        return statuses(self, timezone.now())
+
+    def deadlines_with(self, version: CredentialVersion) -> dict[str, datetime | None]:
+        """Return the columns that hold while ``version`` is the current one."""
+        return deadlines(
+            version.created_at,
+            expires_at=version.expires_at,
+            rotate_every_days=self.rotate_every_days,
+        )
 
     def base_url(self) -> str:
         """Return where requests go."""
@@ -221,11 +239,22 @@ class ApiKey(models.Model):
         if self.current is None:
             return "No credentials are stored."
         try:
-            self.current.open_for(self, towards=[origin_of(self.base_url())])
-        except CannotOpen as error:
-            return str(error)
+            return self._refusal_of(self.current, towards=[origin_of(self.base_url())])
         except ValueError:
             return "The address that it would be sent to is not a URL."
+
+    def misfit_of(self, version: CredentialVersion) -> str:
+        """Return why ``version`` cannot be used where this key is sent now, or ``""``."""
+        try:
+            return self._refusal_of(version, towards=self.origins())
+        except ValidationError as error:
+            return " ".join(error.messages)
+
+    def _refusal_of(self, version: CredentialVersion, *, towards: Collection[str]) -> str:
+        try:
+            version.open_for(self, towards=towards)
+        except CannotOpen as error:
+            return str(error)
         return ""
 
     def blast_radius(self) -> dependents.BlastRadius:

@@ -1,6 +1,7 @@
 """Auth schemes: the ways of proving who you are to a provider."""
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from functools import cached_property
 
 from django.core.exceptions import ValidationError
@@ -16,7 +17,7 @@ from .provider import Provider
 # Form inputs beside a scheme's own fields; a field of the same name would hide one of them.
 RESERVED_FIELDS = frozenset(
     "name provider scheme environment team description config rev seen next choose "
-    "csrfmiddlewaretoken".split()
+    "expires_at rotate_every_days csrfmiddlewaretoken".split()
 )
 
 MISSING = "Enter {label}: it is required."
@@ -115,6 +116,15 @@ class AuthScheme(models.Model):
         if special and config.get(special["field"]) == special["is"]:
             return special["base_url"]
         return fill(self.transport["base_url"], config)
+
+    def lifetime_of(self, secrets: Mapping[str, str]) -> timedelta | None:
+        """Return how long ``secrets`` work at most, where it shows that they are short-lived."""
+        known = [spec.lifetime_hours for spec in self.secret_specs if secrets.get(spec.name)]
+        expiry = self.transport.get("expiry")
+        if expiry and any(secret.startswith(expiry["prefix"]) for secret in secrets.values()):
+            known.append(expiry["hours"])
+        hours = min(filter(None, known), default=None)
+        return timedelta(hours=hours) if hours else None
 
     def origins_for(self, config: Mapping[str, str]) -> set[str]:
         """Return every origin that the credentials travel to: API, token service and check.

@@ -4,19 +4,33 @@ import hmac
 import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from apikeys import sealing
+from apikeys import checks, sealing
 from apikeys.sealing import SealedField, Secrets
+
+from .deadlines import NOTICE
 
 if TYPE_CHECKING:
     from .api_key import ApiKey
 
 SLOT = "sealed"
+TEST_WORDS = {
+    checks.WORKS: "Test passed",
+    checks.REFUSED: "Refused in the test",
+    checks.LIMITED: "May not be tested",
+    checks.NO_CREDIT: "No credit left",
+    checks.RATE_LIMITED: "Tested too often",
+    checks.UNREACHABLE: "Not reached in the test",
+    checks.UNCHECKABLE: "Cannot be tested for free",
+    checks.UNCLEAR: "Unclear test",
+}
 
 
 class CredentialVersion(models.Model):
@@ -25,16 +39,28 @@ class CredentialVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     api_key = models.ForeignKey("ApiKey", on_delete=models.CASCADE, related_name="versions")
     sealed = SealedField(null=True, editable=False)
-    master_key = models.CharField(max_length=16, db_index=True, help_text="Its fingerprint.")
+    master_key = models.CharField(max_length=16, help_text="Its fingerprint.")
     parts = models.JSONField(default=list, help_text="Names of the secret fields that it holds.")
     hint = models.CharField(max_length=4, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=150)
+    expires_at = models.DateTimeField(null=True, blank=True)  # known of short-lived credentials
+    tested_at = models.DateTimeField(null=True, blank=True)
+    test_outcome = models.CharField(max_length=20, blank=True)  # see apikeys.checks
+    replaced_at = models.DateTimeField(null=True, blank=True)  # when it became the previous one
     destroyed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            # Which master keys are needed is asked at every /readyz; destroyed versions need none.
+            models.Index(
+                fields=["master_key"],
+                condition=models.Q(sealed__isnull=False),
+                name="apikeys_version_sealed_under",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Credentials of {self.created_at:%Y-%m-%d %H:%M}"
@@ -45,6 +71,8 @@ class CredentialVersion(models.Model):
     ) -> "CredentialVersion":
         """Return a new, unsaved version that holds ``secrets``."""
         version = cls(api_key=api_key, created_by=by, parts=sorted(secrets))
+        if lifetime := api_key.scheme.lifetime_of(secrets):
+            version.expires_at = (version.created_at + lifetime).replace(microsecond=0)
         version.sealed = sealing.seal(secrets, owner=version.owner(api_key.pk), origins=origins)
         version.master_key = sealing.master_keys().primary
         version.hint = next(
@@ -65,7 +93,36 @@ class CredentialVersion(models.Model):
         """Overwrite the token, and all that was computed from the credentials. Saves."""
         self.sealed, self.hint, self.fingerprint = None, "", ""
         self.destroyed_at = timezone.now()
-        self.save()
+        self.save(update_fields=["sealed", "hint", "fingerprint", "destroyed_at"])
+
+    def step_back(self) -> None:
+        """Remember since when others are used in its place. Saves."""
+        self.replaced_at = timezone.now()
+        self.save(update_fields=["replaced_at"])
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the last test proved that these credentials work."""
+        return self.test_outcome == checks.WORKS
+
+    @property
+    def test_words(self) -> str:
+        return TEST_WORDS.get(self.test_outcome, "")
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def expires_soon(self) -> bool:
+        """Whether that is a matter of days."""
+        ahead = self.expires_at is not None and not self.has_expired
+        return ahead and self.expires_at < timezone.now() + NOTICE
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When ``destroy_previous`` destroys it, now that others are used in its place."""
+        return self.replaced_at and self.replaced_at + timedelta(days=settings.PREVIOUS_KEPT_DAYS)
 
     def is_readable(self) -> bool:
         """Whether a master key recognises the token. Nothing is opened."""

@@ -27,6 +27,7 @@ class Event(models.Model):
         PAGE = "page", "Page"
         ADMIN = "admin", "Admin"
         COMMAND = "command", "Command"
+        GATEWAY = "gateway", "Gateway"
 
     at = models.DateTimeField(default=timezone.now, editable=False)
     actor = models.CharField(max_length=150)
@@ -61,6 +62,11 @@ class Event(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         raise PermissionError("Events are never deleted.")
+
+    @property
+    def act_on(self) -> str:
+        """The act as it is said before its subject: "promoted credentials of"."""
+        return f"{self.act} of" if self.act.endswith("credentials") else self.act
 
     @classmethod
     def record(

@@ -1,16 +1,39 @@
 """What can be done: one function for one act, called alike by pages, admin, commands and tests."""
 
-from .api_keys import Conflict, create_api_key, update_api_key
+from .api_keys import create_api_key, update_api_key
 from .catalogue import SyncReport, sync_providers
 from .deletion import check_replacement, delete_api_key, lock_keys
+from .refusals import mark_accepted, mark_refused
+from .rotation import (
+    check_credentials,
+    destroy_previous,
+    discard_pending,
+    promote_credentials,
+    roll_back_credentials,
+    stage_credentials,
+)
+from .switching import disable_api_key, enable_api_key
+from .testing import secrets_to_test
+from .versions import Conflict
 
 __all__ = [
     "Conflict",
     "SyncReport",
+    "check_credentials",
     "check_replacement",
     "create_api_key",
     "delete_api_key",
+    "destroy_previous",
+    "disable_api_key",
+    "discard_pending",
+    "enable_api_key",
     "lock_keys",
+    "mark_accepted",
+    "mark_refused",
+    "promote_credentials",
+    "roll_back_credentials",
+    "secrets_to_test",
+    "stage_credentials",
     "sync_providers",
     "update_api_key",
 ]

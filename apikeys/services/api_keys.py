@@ -1,22 +1,22 @@
 """Create and edit API keys."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, CredentialVersion, Event
 from apikeys.models.api_key import NAME_TAKEN
-from apikeys.sealing import CannotOpen, Secrets
+from apikeys.sealing import Secrets
 
-DETAILS = ("name", "environment", "team", "description")
+from . import versions
+from .versions import Conflict
 
-
-class Conflict(Exception):
-    """Somebody else changed the thing since it was looked at."""
+DETAILS = ("name", "environment", "team", "description", "rotate_every_days", "expires_at")
+OLD_EXPIRY = "The expiry date was that of the old credentials: it was removed."
 
 
 def create_api_key(api_key: ApiKey, *, by: Actor) -> ApiKey:
@@ -26,124 +26,120 @@ def create_api_key(api_key: ApiKey, *, by: Actor) -> ApiKey:
     version = CredentialVersion.seal(
         api_key, api_key.secrets, origins=api_key.origins(), by=by.name
     )
-    _note_twins(api_key, version)
+    version.expires_at = api_key.expires_at or version.expires_at
+    versions.note_twins(api_key, version, api_key.notes)
     with _name_taken_is_an_error(), transaction.atomic():
         api_key.save(force_insert=True)
         version.save(force_insert=True)
-        ApiKey.objects.filter(pk=api_key.pk).update(current=version)
+        follows = api_key.deadlines_with(version)
+        ApiKey.objects.filter(pk=api_key.pk).update(current=version, **follows)
         Event.record(by, "created", api_key, fields=_names(api_key))
-    api_key.current = version
     api_key.secrets = Secrets()
+    for name, value in {"current": version, **follows}.items():
+        setattr(api_key, name, value)
     return api_key
 
 
 def update_api_key(
-    api_key: ApiKey, *, by: Actor, rev: int, remove: Collection[str] = ()
+    api_key: ApiKey,
+    *,
+    by: Actor,
+    rev: int,
+    remove: Collection[str] = (),
+    compromised: bool = False,
 ) -> list[str]:
     """Save what differs from the stored row and return the names of what changed.
 
-    Secrets that were not typed are kept, those in ``remove`` are dropped. Raises
-    ``ValidationError``, and ``Conflict`` where the row is no longer at ``rev``.
+    Secrets that were not typed are kept, those in ``remove`` are dropped. New credentials are
+    current at once, and the old ones the previous, unless they are ``compromised``: then they are
+    destroyed. Raises ``ValidationError``, and ``Conflict`` where the row is no longer at ``rev``.
     """
     if not ApiKey.objects.filter(pk=api_key.pk, rev=rev).exists():
         raise Conflict
     api_key.full_clean()
-    _keep_required(api_key, remove)
+    versions.keep_required(api_key, remove)
     with _name_taken_is_an_error(), transaction.atomic():
-        stored = ApiKey.objects.with_details().filter(pk=api_key.pk, rev=rev).first()
-        if stored is None:
-            raise Conflict
+        stored = versions.stored_at(api_key, rev)
         if stored.scheme_id != api_key.scheme_id:
             raise ValidationError(
                 {"scheme": "A key keeps its method. Create another key for this one."}
             )
-        changed = [name for name in DETAILS if getattr(api_key, name) != getattr(stored, name)]
-        changed += [
-            spec.name
-            for spec in api_key.scheme.config_specs
-            if api_key.config.get(spec.name) != stored.config.get(spec.name)
-        ]
-        version, changed_parts = _next_version(api_key, stored, remove=remove, by=by)
-        changed += changed_parts
+        version, parts = versions.next_version(
+            stored, api_key.secrets, by=by.name, origins=api_key.origins(), remove=remove,
+            notes=api_key.notes,
+        )  # fmt: skip
+        changed = [*_differences(api_key, stored), *parts]
+        _settle_expiry(api_key, stored, version, is_new=bool(parts))
         if not changed and version is None:
             return []
-        _swap(api_key, rev=rev, version=version, credentials_changed=bool(changed_parts))
-        if version is not None and stored.current is not None:
-            stored.current.destroy()
+        _write(api_key, stored, version, is_new=bool(parts), compromised=compromised)
         Event.record(by, "edited", api_key, fields=changed)
+    api_key.refresh_from_db()
     api_key.secrets = Secrets()
     return changed
 
 
-def _next_version(
-    api_key: ApiKey, stored: ApiKey, *, remove: Collection[str], by: Actor
-) -> tuple[CredentialVersion | None, list[str]]:
-    """Return the version to save, if one is needed, and the names of the secrets that changed."""
-    origins = api_key.origins()
-    moves = not origins <= stored.origins()
-    if not (api_key.secrets or remove or moves):
-        return None, []
-    before = _open(stored, typed=api_key.secrets, towards=() if moves else origins)
-    kept = {} if moves else {name: value for name, value in before.items() if name not in remove}
-    after = {**kept, **api_key.secrets}
-    changed = sorted(
-        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-    )
-    if not changed and not moves:
-        api_key.notes.append(
-            "The credentials are the same as those stored: they were left as they are."
-        )
-        return None, []
-    version = CredentialVersion.seal(api_key, after, origins=origins, by=by.name)
-    _note_twins(api_key, version)
-    return version, changed
-
-
-def _keep_required(api_key: ApiKey, remove: Collection[str]) -> None:
-    required = [spec for spec in api_key.scheme.secret_specs if spec.required]
-    if refused := [spec for spec in required if spec.name in remove]:
-        raise ValidationError(
-            {spec.name: f"{spec.label} is required: replace it instead." for spec in refused}
-        )
-
-
-def _open(stored: ApiKey, *, typed: Secrets, towards: Collection[str]) -> Secrets:
-    """Open what is stored, to keep parts of it; what does not open must be replaced as a whole."""
-    if stored.current is None:
-        return Secrets()
-    try:
-        return stored.current.open_for(stored, towards=towards)
-    except CannotOpen as error:
-        missing = [spec.name for spec in stored.scheme.secret_specs if spec.required]
-        if set(missing) <= set(typed):
-            return Secrets()
-        raise ValidationError(
-            dict.fromkeys(missing, f"{error} Enter all credentials again.")
-        ) from None
-
-
-def _swap(
-    api_key: ApiKey, *, rev: int, version: CredentialVersion | None, credentials_changed: bool
+def _settle_expiry(
+    api_key: ApiKey, stored: ApiKey, version: CredentialVersion | None, *, is_new: bool
 ) -> None:
-    """Write the row, if it is still at ``rev``: one compare-and-swap UPDATE."""
-    values = {name: getattr(api_key, name) for name in (*DETAILS, "name_key", "config")}
-    if version is not None:
-        version.save(force_insert=True)
-        values["current"] = version
-    if credentials_changed:
-        values["credentials_changed_at"] = timezone.now()
-    if not ApiKey.objects.filter(pk=api_key.pk, rev=rev).update(**values, rev=F("rev") + 1):
-        raise Conflict
-    api_key.refresh_from_db()
+    """Decide when the credentials expire: when it was typed, else when their kind does.
 
-
-def _note_twins(api_key: ApiKey, version: CredentialVersion) -> None:
-    """Say so where the same credentials are stored under another name."""
-    if not version.fingerprint:
+    A date that was not touched stays for new credentials, unless it is over.
+    """
+    if version is None:
         return
-    twins = ApiKey.objects.filter(current__fingerprint=version.fingerprint).exclude(pk=api_key.pk)
-    for twin in twins.order_by("name_key")[:3]:
-        api_key.notes.append(f"The same credentials are also stored as “{twin.name}”.")
+    given, known = api_key.expires_at, version.expires_at
+    if given == stored.expires_at and is_new:
+        given = known or (given if given and given > timezone.now() else None)
+        if stored.expires_at and not given:
+            api_key.notes.append(OLD_EXPIRY)
+    api_key.expires_at = version.expires_at = given or (known if is_new else None)
+
+
+def _differences(api_key: ApiKey, stored: ApiKey) -> list[str]:
+    """Return the names of the details and settings that differ."""
+    changed = [name for name in DETAILS if getattr(api_key, name) != getattr(stored, name)]
+    return changed + [
+        spec.name
+        for spec in api_key.scheme.config_specs
+        if api_key.config.get(spec.name) != stored.config.get(spec.name)
+    ]
+
+
+def _write(
+    api_key: ApiKey,
+    stored: ApiKey,
+    version: CredentialVersion | None,
+    *,
+    is_new: bool,
+    compromised: bool,
+) -> None:
+    """Write the row, if it is still as ``stored``, and what follows for its versions."""
+    values: dict[str, Any] = {
+        name: getattr(api_key, name) for name in (*DETAILS, "name_key", "config")
+    }
+    if version is None:
+        _keep_credentials(api_key, stored, values)
+        return
+    if not is_new and stored.current:  # the same credentials, only sealed for another place
+        version.created_at = stored.current.created_at
+    version.save(force_insert=True)
+    values |= api_key.deadlines_with(version)
+    if is_new:
+        versions.put_in_force(stored, version, rev=stored.rev, compromised=compromised, **values)
+    else:
+        versions.swap(stored, rev=stored.rev, current=version, **values)
+        versions.destroy([stored.current])
+
+
+def _keep_credentials(api_key: ApiKey, stored: ApiKey, values: dict[str, Any]) -> None:
+    current = stored.current
+    if current is not None:
+        current.expires_at = api_key.expires_at
+        values |= api_key.deadlines_with(current)
+    versions.swap(stored, rev=stored.rev, **values)
+    if current is not None:
+        current.save(update_fields=["expires_at"])
 
 
 def _names(api_key: ApiKey) -> list[str]:

@@ -9,7 +9,8 @@ from apikeys import dependents
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, Event
 
-from .api_keys import Conflict
+from . import versions
+from .versions import Conflict
 
 
 def delete_api_key(
@@ -43,9 +44,10 @@ def delete_api_key(
         if radius:
             dependents.registry().move(locked, replacement, by=by)
         Event.record(by, "deleted", locked, note=_tell(radius, replacement))
-        locked.current = None
-        locked.save(update_fields=["current"])
+        locked.current = locked.pending = locked.previous = None
+        locked.save(update_fields=["current", "pending", "previous"])
         locked.delete()
+        transaction.on_commit(versions.empty_write_ahead_log, robust=True)
 
 
 def lock_keys(*ids: UUID | None) -> dict[UUID, ApiKey]:

@@ -1,16 +1,22 @@
 """See, edit and delete API keys."""
 
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import escape
 
 from apikeys import dependents, services
 from apikeys.actors import Actor
 from apikeys.forms import ApiKeyForm, ApiKeyListForm, DeleteApiKeyForm
 from apikeys.models import ApiKey, Event
+from apikeys.models.deadlines import Status
 from apikeys.pages import (
     may,
     page_of,
@@ -20,6 +26,8 @@ from apikeys.pages import (
     require_page_methods,
 )
 
+from .testing import test_typed, was_asked_to_test
+
 HISTORY = 50
 
 
@@ -28,13 +36,39 @@ def api_key_list(request: HttpRequest) -> HttpResponse:
     form = ApiKeyListForm(request.GET)
     page = page_of(form.keys(), ApiKey.objects.for_list(), request.GET.get("page"))
     counts = dependents.registry().counts([api_key.pk for api_key in page])
-    rows = [(api_key, counts.get(api_key.pk, 0)) for api_key in page]
+    here = reverse("apikeys:list")
+    rows = [_row(api_key, here, counts.get(api_key.pk, 0)) for api_key in page]
     return render(request, "apikeys/list.html", {"form": form, "page": page, "rows": rows})
+
+
+def _row(api_key: ApiKey, here: str, endpoint_count: int) -> dict[str, Any]:
+    """Return what a row shows, found and escaped once: a template does so at each mention."""
+    provider = api_key.provider
+    statuses = api_key.statuses()
+    return {
+        "url": escape(f"{here}{api_key.pk}/"),
+        "name": escape(api_key.name),
+        "provider": provider.name,
+        "monogram": provider.monogram,
+        "hue": provider.hue,
+        "readable": api_key.is_readable(),
+        "hint": api_key.current.hint if api_key.current else "",
+        "ambient": api_key.scheme.ambient,
+        "environment": api_key.environment,
+        "environment_label": api_key.get_environment_display(),
+        "endpoint_count": endpoint_count,
+        "updated": api_key.credentials_changed_at,
+        "age": age if (age := (timezone.now() - api_key.credentials_changed_at).days) > 30 else 0,
+        "created": api_key.created_at,
+        "statuses": statuses,
+        "way_back": api_key.rev if Status.REFUSED in statuses and api_key.previous_id else 0,
+    }
 
 
 @require_page_methods
 def api_key_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
-    api_key = _get(pk)
+    api_key = get_object_or_404(ApiKey.objects.with_versions(), pk=pk)
+    versions = list(_versions(api_key))
     return render(
         request,
         "apikeys/detail.html",
@@ -42,9 +76,20 @@ def api_key_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
             "api_key": api_key,
             "radius": api_key.blast_radius(),
             "unreadable": api_key.unreadable_because(),
+            "versions": versions,
+            "way_back": any(v["slot"] == "previous" and not v["misfit"] for v in versions),
             "events": Event.objects.about(api_key)[:HISTORY],
         },
     )
+
+
+def _versions(api_key: ApiKey) -> Iterator[dict[str, Any]]:
+    """Yield each version that there is, and why one that is not in use could not be."""
+    for slot in ("pending", "current", "previous"):
+        version = getattr(api_key, slot)
+        if version is not None:
+            misfit = "" if slot == "current" else api_key.misfit_of(version)
+            yield {"slot": slot, "version": version, "misfit": misfit}
 
 
 @require_page_methods
@@ -61,6 +106,10 @@ def api_key_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     api_key = _get(pk)
     form = ApiKeyForm(posted(request), api_key=api_key)
     radius = api_key.blast_radius()
+    if was_asked_to_test(request):
+        tested = test_typed(request, form)
+        context = {"api_key": _get(pk), "radius": radius, "tested": tested}
+        return render_form(request, "apikeys/edit.html", form, **context, status=tested.status)
     if request.method == "POST" and form.is_valid():
         try:
             changed = services.update_api_key(

@@ -13,7 +13,10 @@ from apikeys.forms import ApiKeyForm, ChooseForm
 from apikeys.models import ApiKey
 from apikeys.pages import may, posted, render_form, require_form_methods, with_query
 
-KEPT = ("name", "provider", "scheme", "environment", "team", "description", "next")
+from .testing import Tested, test_typed, was_asked_to_test
+
+TYPED = ("name", "environment", "team", "description", "expires_at", "rotate_every_days")
+KEPT = (*TYPED, "provider", "scheme", "next")
 
 
 @require_form_methods
@@ -27,6 +30,8 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
     choice = ChooseForm(asked)
     scheme = choice.scheme_row
     form = ApiKeyForm(posted(request), api_key=ApiKey(scheme=scheme), initial=_initial(request))
+    if was_asked_to_test(request):
+        return _test(request, form, choice)
     if not choice.is_valid():
         return _page(request, form, choice, status=422)
     if request.method == "POST" and _has_provider(choice) and form.is_valid():
@@ -42,8 +47,19 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
     return _page(request, form, choice, status=422 if request.method == "POST" else 200)
 
 
+def _test(request: HttpRequest, form: ApiKeyForm, choice: ChooseForm) -> HttpResponse:
+    is_chosen = choice.is_valid() and _has_provider(choice)
+    tested = test_typed(request, form) if is_chosen else Tested.not_ready(choice)
+    return _page(request, form, choice, tested=tested, status=tested.status)
+
+
 def _page(
-    request: HttpRequest, form: ApiKeyForm, choice: ChooseForm, *, status: int
+    request: HttpRequest,
+    form: ApiKeyForm,
+    choice: ChooseForm,
+    *,
+    tested: Tested | None = None,
+    status: int,
 ) -> HttpResponse:
     scheme = choice.scheme_row
     shown = ChooseForm(
@@ -61,6 +77,7 @@ def _page(
         form,
         choice=shown,
         scheme=scheme,
+        tested=tested,
         next=request.POST.get("next") or request.GET.get("next", ""),
         status=status,
     )
@@ -73,11 +90,7 @@ def _has_provider(choice: ChooseForm) -> bool:
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:
-    return {
-        name: request.GET[name]
-        for name in ("name", "environment", "team", "description")
-        if name in request.GET
-    }
+    return {name: request.GET[name] for name in TYPED if name in request.GET}
 
 
 def _next_page(request: HttpRequest, api_key: ApiKey) -> str:

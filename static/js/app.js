@@ -10,7 +10,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const panel = event.target.closest("#panel") ?? event.target.querySelector?.("#panel");
-  if (!panel) return;
+  if (!panel || event.target.closest("[role=status]")) return; // what is told takes no focus
   const wrong = panel.querySelector("[aria-invalid=true]");
   const alert = panel.querySelector("[role=alert]");
   if (wrong) wrong.focus();
@@ -21,7 +21,23 @@ document.addEventListener("htmx:afterSettle", (event) => {
   else if (document.activeElement === document.body) panel.querySelector("[autofocus]")?.focus();
 });
 
-dialog.addEventListener("close", () => document.getElementById("dialog-body").replaceChildren());
+dialog.addEventListener("close", () => {
+  const once = dialog.querySelector("[data-once]");
+  document.getElementById("dialog-body").replaceChildren();
+  if (once) location.reload(); // the page behind does not know yet what was made
+});
+
+// What is shown only once is not lost by a slip on Escape, nor found again by going back.
+dialog.addEventListener("cancel", (event) => {
+  if (dialog.querySelector("[data-once]")) event.preventDefault();
+});
+
+addEventListener("pagehide", () => {
+  const once = document.querySelector("[data-once]");
+  if (!once) return;
+  once.remove();
+  addEventListener("pageshow", () => location.reload());
+});
 
 dialog.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) {
@@ -35,6 +51,8 @@ dialog.addEventListener("click", (event) => {
 document.addEventListener("click", (event) => {
   const reveal = event.target.closest("[data-reveal]");
   if (reveal) toggleReveal(reveal);
+  const copier = event.target.closest("[data-copy]");
+  if (copier) copy(copier);
   if (event.target.closest("[data-theme-toggle]")) toggleTheme();
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
@@ -55,6 +73,19 @@ function toggleReveal(button) {
   button.setAttribute("aria-pressed", shown);
   if (input.tagName === "TEXTAREA") input.classList.toggle("masked", !shown);
   else input.type = shown ? "text" : "password";
+}
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    getSelection().selectAllChildren(source); // without https there is no clipboard but this
+    copied = document.execCommand("copy");
+  }
+  const status = button.parentElement.querySelector("[role=status]");
+  status.textContent = copied ? "Copied" : "Select it and copy it yourself.";
 }
 
 function toggleTheme() {
@@ -82,6 +113,38 @@ document.addEventListener("input", (event) => {
       // not a whole document yet
     }
   }
+});
+
+// What a test found holds for what was typed then.
+for (const kind of ["input", "change"]) {
+  document.addEventListener(kind, (event) => {
+    if (!event.target.closest("[data-tested]")) return;
+    const form = event.target.form;
+    form?.querySelector("button[name=test]")?.dispatchEvent(new Event("htmx:abort"));
+    form?.querySelector("#test-result")?.replaceChildren();
+  });
+}
+
+// The weights of an endpoint's primary routes, added up as they are typed.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-weight]")) return;
+  const { form } = event.target;
+  const weights = [...form.querySelectorAll("[data-weight]")].map((input) => Number(input.value));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const shown = form.querySelector("[data-weight-sum]");
+  shown.textContent = `${sum} of 100 %`;
+  shown.parentElement.classList.toggle("off", sum !== 100);
+});
+
+// What a button did to a form is told to people who do not see it.
+const announcer = element("p", { className: "visually-hidden", role: "status" });
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  const told = event.target.closest("#panel")?.querySelector("[data-announce]");
+  if (!told) return;
+  (dialog.open ? dialog : document.body).append(announcer);
+  announcer.textContent = "";
+  setTimeout(() => (announcer.textContent = told.textContent), LIST_DELAY); // noticed once it is there
 });
 
 // --- What went wrong on the way ----------------------------------------------------------------
@@ -132,6 +195,7 @@ class Combobox {
     this.input.setAttribute("aria-expanded", "false");
     this.input.setAttribute("aria-autocomplete", "list");
     this.input.setAttribute("aria-controls", this.list.id);
+    this.several = "several" in this.input.dataset; // names with commas between them
     this.filtered = false;
     this.committed = this.input.value;
     this.input.addEventListener("input", (event) => this.typed(event));
@@ -154,13 +218,19 @@ class Combobox {
     this.timer = setTimeout(() => this.ask(), LIST_DELAY);
   }
 
+  // What is looked for: all that was typed, or the last of several names.
+  get typing() {
+    return this.several ? this.input.value.split(/[\s,]/).at(-1) : this.input.value.trim();
+  }
+
   async ask() {
     const url = new URL(this.input.form.getAttribute("action"), location.href);
-    url.searchParams.set(this.input.name, this.input.value);
+    const { remote } = this.input.dataset; // the input that offers the same, if it is another
+    url.searchParams.set(remote || this.input.name, this.typing);
     const response = await fetch(url, { headers: { Accept: "text/html" } });
     if (!response.ok || response.redirected) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = page.getElementById(this.datalist.id);
+    const fresh = page.getElementById(remote ? `id_${remote}-options` : this.datalist.id);
     if (!fresh || !this.input.isConnected) return;
     this.datalist.replaceChildren(...fresh.children);
     if (!this.list.hidden) this.open(this.filtered);
@@ -168,7 +238,7 @@ class Combobox {
 
   open(filtered) {
     this.filtered = filtered;
-    const words = filtered ? this.input.value.trim().toLowerCase() : "";
+    const words = filtered ? this.typing.toLowerCase() : "";
     const options = [...this.datalist.options].filter((option) =>
       `${option.value} ${option.label} ${option.dataset.also ?? ""}`.toLowerCase().includes(words),
     );
@@ -236,8 +306,16 @@ class Combobox {
   }
 
   choose(item) {
-    this.input.value = item.dataset.value;
+    this.input.value = this.several ? `${this.before()}${item.dataset.value}, ` : item.dataset.value;
     this.close();
+    if (this.several) this.ask(); // the next name may be another one altogether
+  }
+
+  // The names that stay: all but the one being typed, if the list was opened by typing.
+  before() {
+    const { value } = this.input;
+    if (this.filtered) return value.replace(/[^\s,]*$/, "");
+    return value.trim() && value.replace(/[\s,]*$/, ", ");
   }
 
   // Whatever way the value changed, the form hears of it once.
@@ -257,7 +335,7 @@ function element(tag, properties) {
 }
 
 function enhance(root) {
-  for (const button of root.querySelectorAll("[data-reveal], [data-theme-toggle]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-reveal], [data-theme-toggle], [data-copy]")) button.hidden = false;
   for (const box of root.querySelectorAll("[data-combobox]:not([data-ready])")) {
     box.dataset.ready = "yes";
     new Combobox(box);

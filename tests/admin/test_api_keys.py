@@ -4,6 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from apikeys.models import ApiKey, CredentialVersion, Event
@@ -67,6 +68,33 @@ def test_keys_are_filtered_by_provider_and_environment(client: Client, make_key:
 
         assertContains(response, "ours")
         assertNotContains(response, ">theirs<")
+
+
+def test_keys_are_filtered_by_status_and_the_list_shows_it(
+    client: Client, make_key: MakeKey
+) -> None:
+    ours = make_key("ours")
+    make_key("theirs")
+    ApiKey.objects.filter(pk=ours.pk).update(refused_at=timezone.now(), enabled=False)
+
+    for status in ("refused", "disabled"):
+        response = client.get(f"{LIST}?status={status}")
+
+        assertContains(response, "Refused by provider, Disabled")
+        assertNotContains(response, ">theirs<")
+    assert client.get(f"{LIST}?status=nonsense").status_code == 200
+
+
+def test_expiry_and_interval_are_edited(client: Client, make_key: MakeKey) -> None:
+    key = make_key("aws", "bedrock", "access_keys")
+    form = details_of(key, rotate_every_days=30, expires_at_0="2100-01-02", expires_at_1="03:04:05")
+
+    client.post(page_of(key), form)
+
+    key.refresh_from_db()
+    assert (key.rotate_every_days, f"{key.expires_at:%F %T}") == (30, "2100-01-02 03:04:05")
+    assert key.overdue_at is not None
+    assert Event.objects.about(key).first().fields == ["expires_at", "rotate_every_days"]
 
 
 def test_the_page_of_a_key_tells_what_is_stored_and_not_the_value(

@@ -149,6 +149,49 @@ def test_what_the_models_refuse_is_an_error_and_nothing_is_saved(
     assert Endpoint.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"weight": 50}, {"weight": 30}, "The weights of the primary routes add up to 80."),
+        ({}, {}, "add up to 200. Make them 100."),
+        ({"weight": 80}, {"kind": "fallback"}, "add up to 80. Make them 100."),
+        ({}, {"kind": "fallback", "model": "gpt-5"}, "my-openai-key with gpt-5 is listed twice."),
+        ({"kind": "fallback"}, {"kind": "fallback"}, "Every request begins at a primary route"),
+    ],
+)
+def test_routes_have_to_make_sense_together(
+    client: Client,
+    make_key: MakeKey,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    message: str,
+) -> None:
+    key = make_key()
+    one, two = {"api_key": key.pk, "model": "gpt-5"}, {"api_key": key.pk, "model": "gpt-6"}
+
+    response = client.post(ADD, endpoint_form(None, one | first, two | second, name="search"))
+
+    assert response.status_code == 200
+    assert message in errors_of(response)
+    assert not Endpoint.objects.exists()
+
+
+def test_a_route_that_is_removed_does_not_count(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    key = make_key()
+    endpoint = make_endpoint("search", key)
+    going = stored_route(endpoint, DELETE="on", model="")
+
+    shares = [{"api_key": key.pk, "model": model, "weight": 50} for model in ("a", "b")]
+    client.post(page_of(endpoint), endpoint_form(endpoint, going, *shares))
+
+    assert [(route.model, route.weight) for route in endpoint.routes.all()] == [
+        ("a", 50),
+        ("b", 50),
+    ]
+
+
 def test_a_route_of_another_endpoint_is_out_of_reach(
     client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
 ) -> None:

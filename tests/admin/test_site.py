@@ -21,6 +21,7 @@ MODELS = (
     "apikeys/apikey",
     "apikeys/event",
     "endpoints/endpoint",
+    "endpoints/gatewaytoken",
 )
 
 

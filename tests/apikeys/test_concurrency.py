@@ -12,7 +12,18 @@ from django.db import connection, connections
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Event, Provider
 from apikeys.sealing import Secrets
-from apikeys.services import Conflict, create_api_key, delete_api_key, update_api_key
+from apikeys.services import (
+    Conflict,
+    create_api_key,
+    delete_api_key,
+    destroy_previous,
+    disable_api_key,
+    discard_pending,
+    promote_credentials,
+    roll_back_credentials,
+    stage_credentials,
+    update_api_key,
+)
 from endpoints.models import Endpoint, Route
 from endpoints.services import create_endpoint, update_endpoint
 
@@ -79,7 +90,95 @@ def test_of_eight_new_credentials_one_wins_and_opens(make_key: MakeKey, by: Acto
     assert api_key.current.open_for(api_key, towards=api_key.origins()) == {
         "api_key": f"sk-made-up-{winner}"
     }
-    assert CredentialVersion.objects.filter(destroyed_at=None).count() == 1
+    assert CredentialVersion.objects.filter(destroyed_at=None).count() == 2
+    assert api_key.previous_id == made.current_id
+
+
+@pytest.fixture
+def staged(make_key: MakeKey, by: Actor) -> ApiKey:
+    """A key with all three versions: first → previous, second → current, third → pending."""
+    key = make_key(secrets={"api_key": "sk-made-up-first"})
+    for secret in ("second", "third"):
+        key = ApiKey.objects.get(pk=key.pk)
+        key.secrets = Secrets(api_key=f"sk-made-up-{secret}")
+        if secret == "second":
+            update_api_key(key, by=by, rev=key.rev)
+        else:
+            stage_credentials(key, by=by, rev=key.rev)
+    return ApiKey.objects.get(pk=key.pk)
+
+
+def promote(key: ApiKey, by: Actor) -> Callable[[], Any]:
+    return lambda: promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+
+
+def opened(key: ApiKey) -> list[str]:
+    """Return the secret of each version that the key points at."""
+    key = ApiKey.objects.with_versions().get(pk=key.pk)
+    versions = [key.pending, key.current, key.previous]
+    return [
+        version.open_for(key, towards=key.origins())["api_key"].removeprefix("sk-made-up-")
+        for version in versions
+        if version
+    ]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_eight_promotes_one_wins(staged: ApiKey, by: Actor, attempt: int) -> None:
+    outcomes = at_once(*[promote(staged, by)] * 8)
+
+    assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * 7
+    assert opened(staged) == ["third", "second"]
+    assert ApiKey.objects.get().rev == staged.rev + 1
+    assert Event.objects.filter(act="promoted credentials").count() == 1
+    assert CredentialVersion.objects.filter(destroyed_at=None).count() == 2
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_eight_different_moves_one_wins_and_what_is_left_opens(
+    staged: ApiKey, by: Actor, attempt: int
+) -> None:
+    def move(service: Callable[..., Any], secret: str = "", **how: Any) -> Callable[[], Any]:
+        key = ApiKey.objects.get(pk=staged.pk)
+        key.secrets = Secrets(api_key=f"sk-made-up-{secret}") if secret else Secrets()
+        return lambda: service(key, by=by, rev=staged.rev, **how)
+
+    before = Event.objects.count()
+    outcomes = at_once(
+        promote(staged, by),
+        promote(staged, by),
+        move(roll_back_credentials),
+        move(discard_pending),
+        move(destroy_previous),
+        move(stage_credentials, "fourth"),
+        move(update_api_key, "fifth"),
+        move(disable_api_key),
+    )
+
+    assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * 7
+    assert Event.objects.count() == before + 1
+    after = ApiKey.objects.get()
+    pointed_at = {after.pending_id, after.current_id, after.previous_id} - {None}
+    kept = CredentialVersion.objects.filter(destroyed_at=None).values_list("pk", flat=True)
+    assert set(kept) == pointed_at
+    assert len(opened(staged)) == len(pointed_at)
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_a_key_that_is_deleted_while_it_is_promoted_is_gone_with_all_its_versions(
+    staged: ApiKey, by: Actor, attempt: int
+) -> None:
+    seen = staged.blast_radius().digest()
+
+    outcomes = at_once(
+        lambda: delete_api_key(ApiKey.objects.get(pk=staged.pk), by=by, seen=seen),
+        *[promote(staged, by)] * 3,
+    )
+
+    assert outcomes[0] is None
+    assert not ApiKey.objects.exists()
+    assert not CredentialVersion.objects.exists()
+    connection.check_constraints()
 
 
 def test_of_eight_keys_of_one_name_one_is_made(draft_key: MakeKey, by: Actor) -> None:
@@ -119,7 +218,7 @@ def test_no_endpoint_is_made_for_a_key_that_is_being_deleted(
 
     def add(name: str) -> Callable[[], Any]:
         route = Route(api_key=api_key, model="gpt-5-mini")
-        return lambda: create_endpoint(Endpoint(name=name), route, by=by)
+        return lambda: create_endpoint(Endpoint(name=name), [route], by=by)
 
     outcomes = at_once(delete, *(add(f"endpoint-{number}") for number in range(7)))
 
@@ -142,7 +241,7 @@ def test_a_key_is_deleted_while_its_endpoints_are_edited(
     def change_model(endpoint: Endpoint) -> Callable[[], Any]:
         route = Route.objects.get(endpoint=endpoint)
         route.model = "gpt-5"
-        return lambda: update_endpoint(endpoint, route, by=by, rev=1)
+        return lambda: update_endpoint(endpoint, [route], by=by, rev=1)
 
     outcomes = at_once(
         lambda: delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name),
@@ -168,7 +267,7 @@ def test_a_key_is_deleted_while_its_endpoints_move_to_another(
     def move(endpoint: Endpoint) -> Callable[[], Any]:
         route = Route.objects.get(endpoint=endpoint)
         route.api_key = new
-        return lambda: update_endpoint(endpoint, route, by=by, rev=1)
+        return lambda: update_endpoint(endpoint, [route], by=by, rev=1)
 
     outcomes = at_once(
         lambda: delete_api_key(old, by=by, seen=seen, confirmation=old.name), *map(move, endpoints)

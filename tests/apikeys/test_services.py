@@ -188,20 +188,49 @@ def test_empty_credentials_are_kept(api_key: ApiKey, by: Actor) -> None:
     assert secrets_of(api_key) == {"api_key": OPENAI_KEY}
 
 
-def test_credentials_are_replaced_and_the_old_ones_destroyed(api_key: ApiKey, by: Actor) -> None:
+def test_credentials_are_replaced_and_the_old_ones_are_the_previous(
+    api_key: ApiKey, by: Actor
+) -> None:
     old = api_key.current
 
     changed = edit(api_key, by, secrets={"api_key": NEW_KEY})
 
     after = stored(api_key)
-    old.refresh_from_db()
     assert changed == ["api_key"]
     assert secrets_of(api_key) == {"api_key": NEW_KEY}
     assert after.current.hint == "NeWx"
     assert timezone.now() - after.credentials_changed_at < timedelta(minutes=1)
-    assert (old.sealed, old.hint, old.fingerprint) == (None, "", "")
-    assert old.destroyed_at is not None
+    assert after.previous == old
+    assert after.previous.replaced_at is not None
+    assert after.previous.open_for(after, towards=after.origins()) == {"api_key": OPENAI_KEY}
     assert acts_on(api_key)[-1] == ("edited", ["api_key"])
+
+
+def test_the_previous_credentials_are_destroyed_when_others_take_their_place(
+    api_key: ApiKey, by: Actor
+) -> None:
+    first = api_key.current
+    edit(api_key, by, secrets={"api_key": NEW_KEY})
+
+    edit(api_key, by, secrets={"api_key": OPENAI_KEY})
+
+    first.refresh_from_db()
+    assert (first.sealed, first.hint, first.fingerprint) == (None, "", "")
+    assert first.destroyed_at is not None
+    assert stored(api_key).previous.hint == "NeWx"
+    assert CredentialVersion.objects.filter(destroyed_at=None).count() == 2
+
+
+def test_compromised_credentials_are_destroyed_at_once(api_key: ApiKey, by: Actor) -> None:
+    old = api_key.current
+    api_key.secrets = Secrets(api_key=NEW_KEY)
+
+    update_api_key(api_key, by=by, rev=api_key.rev, compromised=True)
+
+    old.refresh_from_db()
+    assert old.sealed is None
+    assert stored(api_key).previous is None
+    assert secrets_of(api_key) == {"api_key": NEW_KEY}
 
 
 @pytest.mark.parametrize("part", list(AWS))

@@ -14,6 +14,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 import django
 
@@ -24,6 +25,7 @@ from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import connection, reset_queries  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext, setup_test_environment  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from apikeys import sealing  # noqa: E402
 from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Environment  # noqa: E402
@@ -35,6 +37,7 @@ BATCH = 2_000
 WORDS = ("search", "billing", "chat", "vision", "batch", "Team", "eval", "Support", "ingest", "ops")
 CASES = {
     "first page": "",
+    "middle page": "?page=1000",  # of 100,000 keys: later ones are read from the end
     "last page": "?page=999999",
     "newest first": "?sort=-created",
     "last updated first": "?sort=-updated",
@@ -45,6 +48,12 @@ CASES = {
     "provider, common": "?provider=openai",
     "provider, rare": "?provider=voyage",
     "environment": "?environment=staging",
+    "due": "?status=due",
+    "overdue": "?status=overdue",
+    "expired, last updated first": "?status=expired&sort=-updated",
+    "refused": "?status=refused",
+    "disabled": "?status=disabled",
+    "overdue, all filters": "?q=chat&provider=openai&environment=staging&status=overdue",
     "all filters": "?q=chat&provider=openai&environment=staging&sort=-updated",
 }
 
@@ -106,7 +115,23 @@ def make_key(number: int, chance: random.Random, scheme: AuthScheme) -> ApiKey:
         name += "-Rare-Needle"
     key = ApiKey(name=name, scheme=scheme, environment=chance.choice(Environment.values))
     key.name_key = same_name_key(name)
+    _put_on_a_schedule(key, chance)
     return key
+
+
+def _put_on_a_schedule(key: ApiKey, chance: random.Random) -> None:
+    """Every second key has an interval; of these 5 % are overdue. Some have other trouble."""
+    now, fate = timezone.now(), chance.random()
+    if chance.random() < 0.5:
+        key.rotate_every_days = 90
+        key.overdue_at = now + timedelta(days=chance.uniform(-4.5, 85.5))
+        key.due_at = key.overdue_at - timedelta(days=7)
+    if fate < 0.01:
+        key.refused_at = now
+    elif fate < 0.02:
+        key.enabled = False
+    elif fate < 0.04:
+        key.expires_at = now + timedelta(days=chance.uniform(-1, 1))
 
 
 def make_versions(keys: Iterable[ApiKey]) -> Iterable[CredentialVersion]:
@@ -141,11 +166,13 @@ def report(client: Client, size: int, rounds: int) -> None:
         queries[case] = len(captured)
     first = statistics.median(times["first page"])
     print(f"\n{connection.vendor}, {size:,} keys, {size * ROUTES_PER_KEY:,} routes")
-    print(f"{'page':<22}{'median ms':>10}{'worst ms':>10}{'cpu ms':>8}{'queries':>9}{'ratio':>8}")
+    heads = f"{'median ms':>10}{'worst ms':>10}{'cpu ms':>8}{'queries':>9}{'ratio':>8}"
+    print(f"{'page':<28}{heads}")
     for case, values in times.items():
         median = statistics.median(values)
+        used = statistics.median(cpu[case])
         print(
-            f"{case:<22}{median:>10.1f}{max(values):>10.1f}{statistics.median(cpu[case]):>8.1f}"
+            f"{case:<28}{median:>10.1f}{max(values):>10.1f}{used:>8.1f}"
             f"{queries[case]:>9}{median / first:>8.2f}"
         )
 

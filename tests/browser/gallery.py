@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from django.db.models.functions import Now
 from django.utils import timezone
 from playwright.sync_api import Locator, expect
 
-from apikeys.models import ApiKey, CredentialVersion
-from apikeys.sealing import Sealed
-from tests.conftest import MakeEndpoint, MakeKey
+from apikeys import sealing, services
+from apikeys.actors import Actor
+from apikeys.models import ApiKey, CredentialVersion, ServerProcess
+from apikeys.sealing import Sealed, Secrets
+from endpoints.models import GatewayToken
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .person import Person, textbox
 
 View = Callable[[Person], None]
 
 
-def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint) -> None:
+def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken) -> None:
     """Fill the lists with what people really store, some of it long, foreign or broken."""
     production = make_key("my-openai-key", team="Search", description="For the site.\nAsk Kim.")
     make_key("openai-staging", environment="staging")
@@ -26,14 +30,44 @@ def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint) -> None:
     azure = make_key("azure-westeurope", "azure", environment="development")
     make_key("vertex-maps", "vertex_ai", environment="staging")
     make_key("bedrock-role", "bedrock", "default_chain")
+    rotating(make_key("rotating"), make_key("refused", "anthropic"))
     broken = make_key("sealed-elsewhere", "mistral")
     CredentialVersion.objects.filter(api_key=broken).update(sealed=Sealed(b"gAAAAABmade-up"))
     ApiKey.objects.filter(pk=azure.pk).update(created_at=timezone.now() - timedelta(days=400))
-    make_endpoint("search-assistant", production)
+    endpoints = [make_endpoint("search-assistant", production)]
+    endpoints += [make_endpoint(f"batch-{letter}", broken) for letter in "abc"]
+    soon = timezone.now() + timedelta(days=3)
+    make_token("search-service-production", *endpoints[:2], expires_at=soon)
+    make_token("an-application-with-a-long-name-that-nobody-broke-into-parts-at-all", *endpoints)
+    make_token("operations")
+    for name, change in (("expired-one", "expires_at"), ("revoked-one", "revoked_at")):
+        token = make_token(name, endpoints[0])
+        GatewayToken.objects.filter(pk=token.pk).update(**{change: timezone.now()})
     make_endpoint("summaries", production, model="gpt-5-nano-2026-01-01-with-a-long-suffix")
     make_endpoint("nightly-batch", production, enabled=False)
     make_endpoint("translate", azure, model="gpt-5")
     make_endpoint("orphan", None)
+
+
+def rotating(key: ApiKey, refused: ApiKey) -> None:
+    """Two keys with all that can be said of their credentials."""
+    by, now = Actor("kim", channel="page"), timezone.now()
+    for each in (key, refused):
+        each.secrets = Secrets(api_key="sk-made-up-second-0000000000-2nd2")
+        services.update_api_key(each, by=by, rev=each.rev)
+        each.secrets = Secrets(api_key="sk-made-up-third-00000000000-3rd3")
+        services.stage_credentials(each, by=by, rev=each.rev)
+    CredentialVersion.objects.filter(api_key=key).update(
+        tested_at=now, test_outcome="rate_limited", expires_at=now + timedelta(hours=9)
+    )
+    CredentialVersion.objects.filter(api_key=refused).update(
+        tested_at=now, test_outcome="refused", expires_at=now - timedelta(hours=9)
+    )
+    long_ago = now - timedelta(days=200)
+    ApiKey.objects.filter(pk=key.pk).update(due_at=now, credentials_changed_at=long_ago)
+    ApiKey.objects.filter(pk=refused.pk).update(
+        refused_at=now, expires_at=now, overdue_at=now, enabled=False
+    )
 
 
 def key_page(name: str, page: str = "") -> str:
@@ -46,6 +80,13 @@ def at(path: str) -> View:
 
 def of_key(name: str, page: str = "") -> View:
     return lambda person: person.goes_to(key_page(name, page))
+
+
+def of_token(name: str, page: str = "") -> View:
+    def view(person: Person) -> None:
+        person.goes_to(f"/tokens/{GatewayToken.objects.get(name=name).pk}/{page}")
+
+    return view
 
 
 def dialog(path: str, link: str, *then: Callable[[Person, Locator], None]) -> View:
@@ -89,14 +130,51 @@ def opened(label: str, typed: str = "") -> Callable[[Person, Locator], None]:
     return open_list
 
 
+def dialog_of(name: str, link: str, *then: Callable[[Person, Locator], None]) -> View:
+    """The same for a dialog that opens from the page of a key."""
+    return lambda person: dialog(key_page(name), link, *then)(person)
+
+
+def staged_meanwhile(person: Person, form: Locator) -> None:
+    key = ApiKey.objects.get(name="rotating")
+    key.secrets = Secrets(api_key="sk-made-up-fourth-0000000000-4th4")
+    services.stage_credentials(key, by=Actor("mia", channel="page"), rev=key.rev)
+
+
 def changed_meanwhile(person: Person, form: Locator) -> None:
     key = ApiKey.objects.get(name="my-openai-key")
     ApiKey.objects.filter(pk=key.pk).update(rev=key.rev + 1)
 
 
+def token_changed_meanwhile(person: Person, form: Locator) -> None:
+    GatewayToken.objects.filter(name="operations").update(expires_at=timezone.now())
+
+
+def token_created(person: Person, form: Locator) -> None:
+    textbox(form, "Name").fill("made-for-the-gallery")
+    form.get_by_label("Every endpoint").check()
+    form.get_by_role("button", name="Create", exact=True).click()
+    expect(form.get_by_role("heading", name="Created made-for-the-gallery")).to_be_visible()
+
+
 def account_menu(person: Person) -> None:
     person.goes_to("/")
     person.page.locator("summary").click()
+
+
+def encryption(person: Person) -> None:
+    """Half-way through a rotation, with a server that is in the way."""
+    first = sealing.master_keys().primary
+    facts = {"version": "0.1.0", "started_at": Now(), "seen_at": Now()}
+    ServerProcess.objects.create(host="app-1", pid=4711, master_keys=[first], **facts)
+    ServerProcess.objects.create(
+        host="a-host-with-a-long-name.eu-central-1.internal.example",
+        pid=3,
+        master_keys=["0123456789abcdef", first],
+        **facts,
+    )
+    CredentialVersion.objects.filter(api_key__name="azure-westeurope").update(master_key="f" * 16)
+    person.goes_to("/encryption/")
 
 
 def missing(person: Person) -> None:
@@ -115,14 +193,18 @@ EMPTY: dict[str, View] = {
     "overview empty": at("/"),
     "keys empty": at("/api-keys/"),
     "endpoints empty": at("/endpoints/"),
+    "tokens empty": at("/tokens/"),
     "activity empty": at("/activity/"),
     "create endpoint without keys": dialog("/endpoints/", "Create Endpoint"),
+    "create token without endpoints": dialog("/tokens/", "Create token"),
 }
 KEYS: dict[str, View] = {
     "keys": at("/api-keys/"),
     "keys none fits": at("/api-keys/?q=zzz"),
     "key": of_key("my-openai-key"),
     "key unreadable": of_key("sealed-elsewhere"),
+    "key rotating": of_key("rotating"),
+    "key refused": of_key("refused"),
     "key endpoints dialog": dialog("/api-keys/", "3 endpoints that use my-openai-key"),
     "create key page": at("/api-keys/new/?provider=openai&name=my-second-key"),
     "create key dialog": dialog("/api-keys/", "Create API Key"),
@@ -148,6 +230,29 @@ KEYS: dict[str, View] = {
         ),
     ),
 }
+ROTATING: dict[str, View] = {
+    "stage": dialog_of("rotating", "Stage new credentials"),
+    "stage page": of_key("bedrock-role", "stage/"),
+    "stage refused": dialog_of(
+        "rotating", "Stage new credentials", pressed("Stage", API_key="sk-made up")
+    ),
+    "stage conflict": dialog_of(
+        "rotating",
+        "Stage new credentials",
+        staged_meanwhile,
+        pressed("Stage", API_key="sk-made-up-0000"),
+    ),
+    "promote": dialog_of("rotating", "Promote"),
+    "promote refused": dialog_of("rotating", "Promote", pressed("Promote")),
+    "roll back page": of_key("rotating", "roll-back/"),
+    "discard": dialog_of("rotating", "Discard"),
+    "destroy": dialog_of("rotating", "Destroy"),
+    "disable": dialog_of("my-openai-key", "Disable"),
+    "disable page": of_key("rotating", "disable/"),
+    "enable page": of_key("refused", "enable/"),
+    "test page": of_key("rotating", "test/"),
+    "keys refused": at("/api-keys/?status=refused"),
+}
 KEYS_TOO: dict[str, View] = {
     "edit key page": of_key("vertex-maps", "edit/"),
     "edit key dialog": dialog("/api-keys/", "Edit my-openai-key"),
@@ -168,6 +273,7 @@ KEYS_TOO: dict[str, View] = {
     "delete key page": of_key("azure-westeurope", "delete/"),
     "overview": at("/"),
     "activity": at("/activity/"),
+    "encryption": encryption,
     "password": at("/password/"),
     "account menu": account_menu,
     "missing": missing,
@@ -188,6 +294,35 @@ ENDPOINTS: dict[str, View] = {
     "delete endpoint active": dialog("/endpoints/", "Delete summaries"),
     "delete endpoint refused": dialog("/endpoints/", "Delete summaries", pressed("Delete")),
     "delete endpoint disabled": dialog("/endpoints/", "Delete nightly-batch"),
+}
+
+TOKENS: dict[str, View] = {
+    "tokens": at("/tokens/"),
+    "tokens none fits": at("/tokens/?q=zzz"),
+    "token": of_token("search-service-production"),
+    "token revoked": of_token("revoked-one"),
+    "token endpoints dialog": dialog(
+        "/tokens/",
+        "4 endpoints of an-application-with-a-long-name-that-nobody-broke-into-parts-at-all",
+    ),
+    "create token page": at("/tokens/new/"),
+    "create token dialog": dialog("/tokens/", "Create token"),
+    "create token refused": dialog(
+        "/tokens/", "Create token", pressed("Create", Name="OPERATIONS")
+    ),
+    "token created": dialog("/tokens/", "Create token", token_created),
+    "edit token dialog": dialog("/tokens/", "Edit search-service-production"),
+    "edit token conflict": dialog(
+        "/tokens/", "Edit operations", token_changed_meanwhile, pressed("Save", Name="mine")
+    ),
+    "edit token revoked": of_token("revoked-one", "edit/"),
+    "revoke token": dialog("/tokens/", "Revoke search-service-production"),
+    "delete token": dialog("/tokens/", "Delete expired-one"),
+    "delete token active": of_token("search-service-production", "delete/"),
+}
+MANY_ENDPOINTS: dict[str, View] = {
+    "create token many endpoints": dialog("/tokens/", "Create token"),
+    "create token list open": dialog("/tokens/", "Create token", opened("Endpoints", "search, b")),
 }
 
 

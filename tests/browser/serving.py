@@ -65,7 +65,9 @@ class Server:
     @contextmanager
     def running(self) -> Iterator["Server"]:
         """Serve until the block ends, then give the database's connections back."""
-        config = uvicorn.Config(self, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            self, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
+        )
         server = uvicorn.Server(config)
         serve = server.serve(sockets=[self.socket])
         thread = threading.Thread(target=asyncio.run, args=[serve], daemon=True)
@@ -74,7 +76,7 @@ class Server:
         try:
             yield self
         finally:
-            server.should_exit = server.force_exit = True
+            server.should_exit = True
             thread.join(timeout=10)
             request_started.disconnect(self._remember_connection)
             for connection in self._connections.values():

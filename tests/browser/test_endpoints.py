@@ -159,3 +159,115 @@ def test_the_second_of_two_is_told_on_edit_and_on_delete(
         press(others, "Delete")
     expect(others.get_by_role("alert").filter(has_text="The picture changed")).to_be_visible()
     assert Endpoint.objects.get().description == ""
+
+
+def group(form: Locator, title: str) -> Locator:
+    """Return the part of the form that is about one route."""
+    return form.get_by_role("group", name=title, exact=True)
+
+
+def test_traffic_is_shared_and_fallbacks_are_put_in_order(
+    person: Person, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    make_endpoint("search", make_key("my-openai-key"))
+    make_key("azure", "azure")
+    make_key("claude", "anthropic")
+    person.goes_to("/endpoints/search/")
+    form = person.opens("Edit")
+
+    form.get_by_text("Add a route or fallback").click()
+    for model in ("claude-haiku", "claude-sonnet"):
+        with person.sees_another_form(form):
+            press(form, "Add a fallback")
+        fallback = form.get_by_role("group", name="fallback").last
+        expect(textbox(fallback, "Model")).to_be_focused()
+        textbox(fallback, "Model").fill(model)
+        person.chooses_key(fallback, "API key", "claude")
+    with person.sees_another_form(form):
+        press(form, "Move 2nd fallback up")
+    expect(textbox(group(form, "1st fallback"), "Model")).to_have_value("claude-sonnet")
+    expect(form.get_by_role("button", name="Move 1st fallback down")).to_be_focused()
+
+    with person.sees_another_form(form):
+        press(form, "Add a route")
+    second = group(form, "Primary route 2")
+    textbox(second, "Model").fill("gpt-5")
+    person.chooses_key(second, "API key", "azure")
+    second.get_by_label("Weight in %").fill("30")
+    with person.sees_another_form(form):
+        press(form, "Save")
+    expect(form.get_by_role("alert")).to_contain_text(
+        "The weights of the primary routes add up to 80. Make them 100."
+    )
+    expect(form.get_by_role("status").filter(has_text="80 of 100 %")).to_be_visible()
+    group(form, "Primary route 1").get_by_label("Weight in %").fill("70")
+    press(form, "Save")
+
+    person.is_told("Saved search.")
+    rows = person.page.get_by_role("table").first.get_by_role("row")
+    for number, texts in enumerate(
+        [
+            ("Primary", "gpt-5-mini", "my-openai-key", "70 %"),
+            ("Primary", "gpt-5", "azure", "30 %"),
+            ("1st fallback", "claude-sonnet", "claude"),
+            ("2nd fallback", "claude-haiku", "claude"),
+        ],
+        start=1,
+    ):
+        for text in texts:
+            expect(rows.nth(number).get_by_text(text, exact=True)).to_be_visible()
+
+
+def test_a_key_created_for_a_fallback_lands_there(
+    person: Person, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    make_endpoint("search", make_key())
+    person.goes_to("/endpoints/search/edit/")
+    main = person.page.get_by_role("main")
+    main.get_by_text("Add a route or fallback").click()
+    with person.sees_another_form(main):
+        press(main, "Add a fallback")
+    textbox(group(main, "1st fallback"), "Model").fill("gpt-5")
+    press(main, "Create API key for 1st fallback")
+
+    expect(main.get_by_role("heading", name="Create API Key")).to_be_visible()
+    textbox(main, "Name").fill("fresh")
+    person.chooses_provider(main, "OpenAI")
+    textbox(main, "API key").fill(f"{OPENAI_KEY}2")
+    press(main, "Create")
+
+    fallback = group(main, "1st fallback")
+    expect(fallback.get_by_role("combobox", name="API key")).to_have_value("fresh")
+    expect(textbox(fallback, "Model")).to_have_value("gpt-5")
+    first = group(main, "Primary route").get_by_role("combobox", name="API key")
+    expect(first).to_have_value("my-openai-key")
+
+
+def test_weights_are_added_up_as_they_are_typed_and_buttons_tell_what_they_did(
+    open_browser: OpenBrowser, kim: User, make_key: MakeKey
+) -> None:
+    make_key()
+    make_key("second")
+    person = open_browser(kim)
+    person.goes_to("/endpoints/")
+    form = person.opens("Create Endpoint")
+    textbox(form, "Name").fill("search")
+    form.get_by_text("Add a route or fallback").click()
+
+    press(form, "Add a route")
+    expect(form.get_by_role("status").filter(has_text="Primary route 2 added.")).to_be_attached()
+    weights = form.get_by_label("Weight in %")
+    expect(form.get_by_role("status").filter(has_text="100 of 100 %")).to_be_visible()
+    weights.first.fill("25")
+    expect(form.get_by_role("status").filter(has_text="75 of 100 %")).to_be_visible()
+    weights.last.fill("75")
+
+    for title, key in (("Primary route 1", "my-openai-key"), ("Primary route 2", "second")):
+        route = group(form, title)
+        textbox(route, "Model").fill("gpt-5")
+        route.get_by_role("combobox", name="API key").press_sequentially(key[:4])
+        form.get_by_role("option", name=key).click()
+    textbox(form, "Name").press("Enter")
+    person.is_told("Created search.")
+    weights_saved = Endpoint.objects.get().routes.values_list("weight", flat=True)
+    assert list(weights_saved) == [25, 75]

@@ -7,10 +7,20 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page
 
-from tests.conftest import MakeEndpoint, MakeKey
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from . import gallery, pictures
-from .gallery import EMPTY, ENDPOINTS, KEYS, KEYS_TOO, SIGNED_OUT, View
+from .gallery import (
+    EMPTY,
+    ENDPOINTS,
+    KEYS,
+    KEYS_TOO,
+    MANY_ENDPOINTS,
+    ROTATING,
+    SIGNED_OUT,
+    TOKENS,
+    View,
+)
 from .person import OpenBrowser
 
 pytestmark = pytest.mark.browser
@@ -34,18 +44,31 @@ def violations(page: Page, how: str, **options: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "views",
-    [SIGNED_OUT, EMPTY, KEYS, KEYS_TOO, ENDPOINTS],
-    ids=["signed out", "empty", "keys", "more of keys", "endpoints"],
+    [SIGNED_OUT, EMPTY, KEYS, ROTATING, KEYS_TOO, ENDPOINTS, TOKENS, MANY_ENDPOINTS],
+    ids=[
+        "signed out",
+        "empty",
+        "keys",
+        "rotating",
+        "more of keys",
+        "endpoints",
+        "tokens",
+        "many endpoints",
+    ],
 )
 def test_each_page_and_dialog_suits_everybody_in_light_in_dark_and_on_a_phone(
     open_browser: OpenBrowser,
     kim: User,
     make_key: MakeKey,
     make_endpoint: MakeEndpoint,
+    make_token: MakeToken,
     views: dict[str, View],
 ) -> None:
     if views is not EMPTY:
-        gallery.furnish(make_key, make_endpoint)
+        gallery.furnish(make_key, make_endpoint, make_token)
+    if views is MANY_ENDPOINTS:
+        for number in range(60):
+            make_endpoint(f"bulk-{number:02}", None)
     person = open_browser(None if views is SIGNED_OUT else kim, viewport=WIDE)
     page, problems = person.page, []
 

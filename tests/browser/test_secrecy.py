@@ -114,6 +114,30 @@ def edits(typist: Typist) -> None:
     typist.person.is_told("Saved openai.")
 
 
+def rotates(typist: Typist) -> None:
+    key = ApiKey.objects.get(name="azure")
+    stage = f"/api-keys/{key.pk}/stage/"
+    typist.opens(stage)
+    typist.types("API key", f"{canary('')} and more", on="staging white space")
+    typist.is_refused("Stage", "white space inside")
+    ApiKey.objects.filter(pk=key.pk).update(rev=key.rev + 1)
+    typist.types("API key", canary(""), on="a conflict of staging")
+    typist.is_refused("Stage", "The picture changed")
+    for on in ("staging", "staging again"):
+        typist.types("API key", canary(""), on=on)
+        typist.presses("Stage")
+        typist.person.is_told("Staged new credentials for azure. Test them, then promote them.")
+        typist.opens(stage)
+    typist.opens(f"/api-keys/{key.pk}/promote/")
+    confirmation = "Type the name of the key, to promote them without a passed test"
+    typist.fills(**{confirmation: "azure"})
+    typist.presses("Promote")
+    typist.person.is_told("Promoted: azure uses the new credentials.")
+    typist.opens(f"/api-keys/{key.pk}/roll-back/")
+    typist.presses("Roll back")
+    typist.person.is_told("Rolled back: azure uses the previous credentials again.")
+
+
 def meets_with_accidents(typist: Typist, monkeypatch: pytest.MonkeyPatch) -> None:
     person, page = typist.person, typist.person.page
     person.watch.expect(403, 404, 413, 500)  # 404: the administration has no icon
@@ -150,9 +174,12 @@ def meets_with_accidents(typist: Typist, monkeypatch: pytest.MonkeyPatch) -> Non
     expect(page.get_by_role("heading", name="Create API Key")).to_be_visible()
 
 
+PAGES = ("edit/", "stage/", "promote/", "roll-back/", "destroy/", "test/", "disable/", "delete/")
+
+
 def looks_at_everything(typist: Typist) -> None:
     keys = ApiKey.objects.all()
-    paths = [f"/api-keys/{key.pk}/{page}" for key in keys for page in ("", "edit/", "delete/")]
+    paths = [f"/api-keys/{key.pk}/{page}" for key in keys for page in ("", *PAGES)]
     for path in ["/", "/api-keys/", "/activity/", "/admin/apikeys/apikey/", *paths]:
         typist.person.goes_to(path)
         expect(typist.person.page.get_by_role("main").first).to_be_visible()
@@ -182,6 +209,7 @@ def test_a_canary_is_found_nowhere_after_all_that_can_be_done_with_it(
     person.signs_in()
     creates(typist)
     edits(typist)
+    rotates(typist)
     meets_with_accidents(typist, monkeypatch)
     looks_at_everything(typist)
     deletes(typist)

@@ -38,11 +38,11 @@ def edit(
     endpoint: Endpoint, by: Actor, *, route: dict[str, Any] | None = None, **changes: Any
 ) -> list[str]:
     """Edit as a form does: on the rows as they were loaded."""
-    first = endpoint.primary_route()
-    for row, values in ((endpoint, changes), (first, route or {})):
+    routes = list(endpoint.routes.all())
+    for row, values in ((endpoint, changes), (routes[0], route or {})):
         for name, value in values.items():
             setattr(row, name, value)
-    return update_endpoint(endpoint, first, by=by, rev=endpoint.rev)
+    return update_endpoint(endpoint, routes, by=by, rev=endpoint.rev)
 
 
 def acts_on(endpoint: Endpoint) -> list[tuple[str, list[str]]]:
@@ -70,7 +70,7 @@ def test_every_error_of_an_endpoint_and_its_route_is_told_at_once(
     api_key: ApiKey, by: Actor
 ) -> None:
     with pytest.raises(ValidationError) as refusal:
-        create_endpoint(Endpoint(name="No Url"), Route(api_key=api_key, model=" "), by=by)
+        create_endpoint(Endpoint(name="No Url"), [Route(api_key=api_key, model=" ")], by=by)
 
     assert set(refusal.value.message_dict) == {"name", "model"}
     assert not Endpoint.objects.exists()
@@ -93,7 +93,7 @@ def test_an_endpoint_is_not_made_for_a_key_that_is_gone(
     delete_api_key(ApiKey.objects.get(), by=by, seen=api_key.blast_radius().digest())
 
     with pytest.raises(ValidationError) as refusal:
-        create_endpoint(Endpoint(name="search"), route, by=by)
+        create_endpoint(Endpoint(name="search"), [route], by=by)
 
     assert set(refusal.value.message_dict) == {"api_key"}
     assert not Endpoint.objects.exists()
@@ -159,6 +159,142 @@ def test_editing_one_route_leaves_the_others(
 
     assert [route.model for route in search.routes.all()] == ["gpt-5", "spare"]
     assert Route.objects.get(pk=spare.pk).weight == 10
+
+
+# --- Several routes ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(make_endpoint: MakeEndpoint, make_key: MakeKey) -> Endpoint:
+    """An endpoint with two primary routes and two fallbacks, whose keys are called like models."""
+    return make_endpoint(
+        "shared",
+        routes=[
+            Route(api_key=make_key("a"), model="a", weight=70),
+            Route(api_key=make_key("b"), model="b", weight=30),
+            Route(api_key=make_key("c"), model="c", kind="fallback"),
+            Route(api_key=make_key("d"), model="d", kind="fallback"),
+        ],
+    )
+
+
+def models_of(endpoint: Endpoint) -> list[str]:
+    return [route.model for route in stored(endpoint).routes.all()]
+
+
+def test_an_endpoint_is_created_with_all_its_routes_in_their_order(shared: Endpoint) -> None:
+    routes = stored(shared).routes.all()
+
+    assert [(route.kind, route.model, route.weight) for route in routes] == [
+        ("primary", "a", 70),
+        ("primary", "b", 30),
+        ("fallback", "c", 100),
+        ("fallback", "d", 100),
+    ]
+    assert acts_on(shared) == [("created", ["description", "enabled", "name", "routes"])]
+
+
+def test_routes_are_added_moved_and_removed_in_one_act(
+    shared: Endpoint, api_key: ApiKey, by: Actor
+) -> None:
+    one, _, three, four = shared.routes.all()
+    one.weight = 100
+    new = Route(api_key=api_key, model="e", kind="fallback")
+
+    changed = update_endpoint(shared, [one, four, new, three], by=by, rev=1)
+
+    assert changed == ["routes"]
+    assert models_of(shared) == ["a", "d", "e", "c"]
+    assert list(shared.routes.values_list("pk", flat=True)) == [one.pk, four.pk, new.pk, three.pk]
+    assert acts_on(shared)[1:] == [("edited", ["routes"])]
+    assert stored(shared).rev == 2
+
+
+def test_the_same_routes_again_are_no_change(shared: Endpoint, by: Actor) -> None:
+    Route.objects.filter(kind="fallback").update(weight=7)  # which says nothing of a fallback
+
+    assert update_endpoint(shared, list(shared.routes.all()), by=by, rev=1) == []
+    assert stored(shared).rev == 1
+
+
+def test_one_route_in_place_of_several_is_a_change_of_routes(shared: Endpoint, by: Actor) -> None:
+    first = shared.primary_route()
+    first.weight = 100
+
+    assert update_endpoint(shared, [first], by=by, rev=1) == ["routes"]
+    assert models_of(shared) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        ([], "Every request begins at a primary route"),
+        ([{"kind": "fallback"}], "Every request begins at a primary route"),
+        ([{"weight": 80}], "The weights of the primary routes add up to 80. Make them 100."),
+        ([{"weight": 100}, {"model": "m"}], "add up to 200. Make them 100."),
+        ([{}, {"kind": "fallback"}], "my-openai-key with gpt-5 is listed twice."),
+        ([{}, *[{"kind": "fallback"}] * 2], "my-openai-key with gpt-5 is listed 3 times."),
+        ([{}, *({"kind": "fallback", "model": f"m{n}"} for n in range(20))], "at most 20 routes"),
+    ],
+)
+def test_routes_that_make_no_sense_together_are_refused(
+    search: Endpoint, api_key: ApiKey, by: Actor, routes: list[dict[str, Any]], message: str
+) -> None:
+    rows = [Route(**{"api_key": api_key, "model": "gpt-5", **values}) for values in routes]
+
+    for save in (
+        lambda: create_endpoint(Endpoint(name="fresh"), rows, by=by),
+        lambda: update_endpoint(search, rows, by=by, rev=1),
+    ):
+        with pytest.raises(ValidationError) as refusal:
+            save()
+        assert set(refusal.value.message_dict) == {"routes"}
+        assert message in str(refusal.value)
+
+    assert models_of(search) == ["gpt-5-mini"]
+    assert Endpoint.objects.count() == 1
+
+
+def test_routes_without_a_key_are_not_the_same(shared: Endpoint, by: Actor) -> None:
+    """They were different until their keys were deleted, and saving must stay possible."""
+    Route.objects.filter(kind="fallback").update(api_key=None, model="m")
+
+    assert edit(stored(shared), by, description="new") == ["description"]
+
+
+def test_errors_carry_the_number_of_their_route(api_key: ApiKey, by: Actor) -> None:
+    routes = [Route(api_key=api_key, model="a"), Route(api_key=api_key, model="", weight=101)]
+
+    with pytest.raises(ValidationError) as refusal:
+        create_endpoint(Endpoint(name=""), routes, by=by)
+
+    assert set(refusal.value.message_dict) == {"name", "model_2", "weight_2"}
+
+
+def test_a_key_that_is_gone_is_an_error_of_its_route(
+    shared: Endpoint, make_key: MakeKey, by: Actor
+) -> None:
+    late = make_key("late")
+    routes = [*shared.routes.all(), Route(api_key=late, model="e", kind="fallback")]
+    ApiKey.objects.filter(pk=late.pk).delete()
+
+    with pytest.raises(ValidationError) as refusal:
+        update_endpoint(shared, routes, by=by, rev=1)
+
+    assert set(refusal.value.message_dict) == {"api_key_5"}
+
+
+def test_an_old_picture_of_the_routes_is_a_conflict(shared: Endpoint, by: Actor) -> None:
+    mine = list(shared.routes.all())
+    update_endpoint(stored(shared), mine[:3], by=by, rev=1)
+
+    with pytest.raises(Conflict):
+        update_endpoint(shared, mine[::-1], by=by, rev=1)
+
+    assert models_of(shared) == ["a", "b", "c"]
+
+
+# --- Conflicts, deletion -------------------------------------------------------------------------
 
 
 def test_an_edit_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -> None:

@@ -11,31 +11,46 @@ from django.urls import URLPattern, URLResolver
 
 from apikeys.models import ApiKey, AuthScheme
 from apikeys.urls import urlpatterns as api_key_urls
-from endpoints.models import Endpoint
+from endpoints.models import Endpoint, GatewayToken
+from endpoints.services import digest_of_details
 from endpoints.urls import urlpatterns as endpoint_urls
-from tests.conftest import MakeEndpoint, MakeKey
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .browsing import edited, html_of, inputs_of, new_key
 
 pytestmark = pytest.mark.django_db
 
 LOOKING = ["", "api-keys/", "api-keys/{key}/", "api-keys/{key}/endpoints/", "activity/",
-           "endpoints/", "endpoints/search/"]  # fmt: skip
+           "endpoints/", "endpoints/search/", "tokens/", "tokens/7/",
+           "tokens/7/endpoints/"]  # fmt: skip
 CHANGING = ["api-keys/new/", "api-keys/{key}/edit/", "api-keys/{key}/delete/",
-            "endpoints/new/", "endpoints/search/edit/", "endpoints/search/delete/"]  # fmt: skip
+            "api-keys/{key}/stage/", "api-keys/{key}/test/", "api-keys/{key}/promote/",
+            "api-keys/{key}/roll-back/", "api-keys/{key}/discard/", "api-keys/{key}/destroy/",
+            "api-keys/{key}/disable/", "api-keys/{key}/enable/",
+            "endpoints/new/", "endpoints/search/edit/", "endpoints/search/delete/",
+            "tokens/new/", "tokens/7/edit/", "tokens/7/revoke/", "tokens/7/delete/"]  # fmt: skip
+
+CHANGES = re.compile(
+    r"/(new|edit|revoke|delete|stage|test|promote|roll-back|discard|destroy|disable|enable)/|/admin/"
+)
+
+
+TRYING = ["endpoints/search/try/"]  # tests/pages/test_endpoint_calling.py tells for whom
+OPERATING = ["encryption/"]  # tests/pages/test_encryption.py tells for whom
 
 
 @pytest.fixture
-def key(make_key: MakeKey, make_endpoint: MakeEndpoint) -> ApiKey:
-    """A key that the endpoint ``search`` uses."""
+def key(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken) -> ApiKey:
+    """A key that the endpoint ``search`` uses, for which there is a token with the number 7."""
     key = make_key("my-openai-key")
-    make_endpoint("search", key)
+    make_token("search-service", make_endpoint("search", key), pk=7)
     return key
 
 
 def paths(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
     for pattern in patterns:
         path = str(pattern.pattern).replace("<uuid:pk>", "{key}").replace("<str:name>", "search")
+        path = path.replace("<int:pk>", "7")
         assert "<" not in path
         yield path
 
@@ -43,10 +58,10 @@ def paths(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
 def test_these_tests_know_every_page() -> None:
     known = {*paths(api_key_urls), *paths(endpoint_urls)}
 
-    assert known == {*LOOKING, *CHANGING} - {""}
+    assert known == {*LOOKING, *CHANGING, *TRYING, *OPERATING} - {""}
 
 
-@pytest.mark.parametrize("path", [*LOOKING, *CHANGING])
+@pytest.mark.parametrize("path", [*LOOKING, *CHANGING, *TRYING, *OPERATING])
 @pytest.mark.parametrize("there", [True, False])
 def test_a_stranger_is_asked_to_sign_in_and_learns_nothing(
     anonymous: Client, key: ApiKey, path: str, there: bool
@@ -67,14 +82,15 @@ def test_anybody_who_is_signed_in_may_look_and_sees_no_button(
     response = visitor.get("/" + path.format(key=key.pk))
 
     assert response.status_code == 200
-    links = re.findall(r'(?:href|hx-get)="([^"]*)"', html_of(response))
-    assert not [link for link in links if re.search(r"/(new|edit|delete)/|/admin/", link)]
+    links = re.findall(r'(?:href|hx-get|action)="([^"]*)"', html_of(response))
+    assert not [link for link in links if CHANGES.search(link)]
 
 
 def test_an_empty_house_offers_nothing_to_somebody_who_may_only_look(visitor: Client) -> None:
-    for url in ("/", "/api-keys/", "/endpoints/"):
+    for url in ("/", "/api-keys/", "/endpoints/", "/tokens/"):
         page = html_of(visitor.get(url))
         assert "Create API Key" not in page
+        assert "Create token" not in page
         assert "Create your first" not in page
         assert "/new/" not in page
 
@@ -85,6 +101,7 @@ def test_nobody_changes_anything_without_permission(
 ) -> None:
     url = "/" + path.format(key=key.pk)
     radius = key.blast_radius().digest()
+    seen = digest_of_details(GatewayToken.objects.get())
     forms = [
         {},
         new_key(openai, "mine"),
@@ -94,13 +111,19 @@ def test_nobody_changes_anything_without_permission(
         {"name": "renamed", "model": "x", "api_key": key.name, "rev": 1},
         {"choose": "1"},
         {"create_key": "1"},
+        {"name": "renamed", "all_endpoints": "on", "seen": seen},
+        {"confirmed": "True"},
+        {"rev": 1, "slot": "current", "seen": radius, "confirmation": key.name},
     ]
 
     assert visitor.get(url).status_code == 403
     for form in forms:
         assert visitor.post(url, form).status_code == 403, form
-    assert ApiKey.objects.get().name == "my-openai-key"
+    stored = ApiKey.objects.get()
+    assert (stored.name, stored.enabled, stored.rev) == ("my-openai-key", True, 1)
     assert Endpoint.objects.get().name == "search"
+    token = GatewayToken.objects.get()
+    assert (token.name, token.state()) == ("search-service", "active")
     assert "Key managers" in html_of(visitor.get(url))
 
 
@@ -117,6 +140,12 @@ def test_a_member_of_key_managers_does_it_all(member: Client, openai: AuthScheme
     member.post(
         "/endpoints/search/edit/", {"name": "find", "model": "x", "api_key": "ours", "rev": 1}
     )
+    member.post("/tokens/new/", {"name": "app", "endpoints": "find"})
+    token = f"/tokens/{GatewayToken.objects.get().pk}/"
+    seen = inputs_of(member.get(f"{token}edit/"))["seen"]
+    member.post(f"{token}edit/", {"name": "shop", "all_endpoints": "on", "seen": seen})
+    for act in ("revoke", "delete"):
+        member.post(f"{token}{act}/", inputs_of(member.get(f"{token}{act}/")))
     member.post("/endpoints/find/delete/", inputs_of(member.get("/endpoints/find/delete/")))
     url = f"/api-keys/{key.pk}/delete/"
     member.post(url, inputs_of(member.get(url)))
@@ -124,7 +153,8 @@ def test_a_member_of_key_managers_does_it_all(member: Client, openai: AuthScheme
     page = html_of(member.get("/activity/"))
     assert not ApiKey.objects.exists()
     assert not Endpoint.objects.exists()
-    assert page.count("<strong><bdi>mia</bdi></strong>") == 6
+    assert not GatewayToken.objects.exists()
+    assert page.count("<strong><bdi>mia</bdi></strong>") == 10
 
 
 @pytest.mark.parametrize("path", ["admin/", "admin/apikeys/apikey/", "admin/auth/user/add/"])

@@ -41,7 +41,10 @@ def scheme_of(provider: str, scheme: str = "") -> AuthScheme:
 def test_it_begins_with_a_name_and_a_provider(client: Client) -> None:
     inputs = inputs_of(client.get("/api-keys/new/"))
 
-    assert set(inputs) == {"name", "provider", "environment", "team", "description", "next"}
+    assert set(inputs) == {
+        "name", "provider", "environment", "team", "description", "next",
+        "rotate_every_days", "expires_at",
+    }  # fmt: skip
 
 
 def test_common_providers_come_first_and_then_the_rest(client: Client) -> None:

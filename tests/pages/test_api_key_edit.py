@@ -78,9 +78,8 @@ def test_new_credentials_take_the_place_of_the_old_ones(client: Client, key: Api
     stored = ApiKey.objects.get()
     assert opened(stored) == {"api_key": CANARY}
     assert stored.credentials_changed_at > YESTERDAY + timedelta(hours=1)
-    old = CredentialVersion.objects.get(pk=key.current_id)
-    assert old.sealed is None
-    assert (old.hint, old.fingerprint) == ("", "")
+    assert stored.previous_id == key.current_id
+    assert CredentialVersion.objects.get(pk=key.current_id).replaced_at is not None
 
 
 def test_the_same_credentials_again_are_left_as_they_are(client: Client, key: ApiKey) -> None:

@@ -1,5 +1,6 @@
 """The list of API keys."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.asserts import assertContains, assertNotContains
 
-from apikeys import sealing
+from apikeys import pages, sealing
 from apikeys.models import ApiKey, CredentialVersion
+from apikeys.models.api_key_queries import SORTS
 from apikeys.sealing import Sealed
 from gatewayproject import keyring
 from tests.conftest import MakeEndpoint, MakeKey
@@ -264,6 +266,47 @@ def test_any_page_number_leads_to_a_page_with_rows(client: Client, make_key: Mak
 
     for page in ("garbage", "0", "-1", "999999", "9" * 30, "1.5", "", "%00", "٢", "9" * 5000):
         assert len(names_in(client.get(f"/api-keys/?page={page}"))) in (1, 50), page
+
+
+@pytest.mark.parametrize("count", [9, 10, 11])
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_pages_together_are_the_list_in_its_order(
+    client: Client, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, sort: str, count: int
+) -> None:
+    monkeypatch.setattr(pages, "ROWS", 2)
+    now = timezone.now()
+    for number in range(count):
+        key = make_key(f"key {number:02}")
+        at = now - timedelta(days=number % 2)  # many at once, so that only the id tells them apart
+        ApiKey.objects.filter(pk=key.pk).update(created_at=at, credentials_changed_at=at)
+    expected = list(ApiKey.objects.sorted_by(sort).values_list("name", flat=True))
+
+    found = [
+        names_in(client.get("/api-keys/", {"sort": sort, "page": page}))
+        for page in range(1, (count + 1) // 2 + 1)
+    ]
+
+    assert found == [expected[start : start + 2] for start in range(0, count, 2)]
+
+
+@pytest.mark.parametrize("fields", SORTS.values(), ids=SORTS)
+def test_no_order_leaves_ties(fields: tuple[str, ...]) -> None:
+    assert ApiKey._meta.get_field(fields[-1].lstrip("-")).unique
+
+
+def test_no_page_is_found_by_skipping_more_than_half(
+    client: Client, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "ROWS", 2)
+    for number in range(11):
+        make_key(f"key {number:02}")
+
+    with CaptureQueriesContext(connection) as captured:
+        for page in range(1, 7):
+            client.get(f"/api-keys/?page={page}")
+
+    skipped = re.findall(r"OFFSET (\d+)", " ".join(query["sql"] for query in captured))
+    assert [int(rows) for rows in skipped] == [2, 4, 3, 1]
 
 
 @pytest.mark.parametrize(

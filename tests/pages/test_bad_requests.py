@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from apikeys.models import ApiKey, AuthScheme, Event
-from tests.conftest import MakeEndpoint, MakeKey
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .browsing import edited, html_of, new_key, text_of
 
@@ -17,17 +17,22 @@ CANARY = "sk-CanaryThatNoPageMayShow0123456789"
 
 
 @pytest.fixture
-def key(make_key: MakeKey, make_endpoint: MakeEndpoint) -> ApiKey:
-    """A key that the endpoint ``search`` uses."""
+def key(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken) -> ApiKey:
+    """A key that the endpoint ``search`` uses, for which there is a token with the number 7."""
     key = make_key("my-openai-key")
-    make_endpoint("search", key)
+    make_token("search-service", make_endpoint("search", key), pk=7)
     return key
 
 
 FORMS = ["/api-keys/new/", "/api-keys/{key}/edit/", "/api-keys/{key}/delete/",
-         "/endpoints/new/", "/endpoints/search/edit/", "/endpoints/search/delete/"]  # fmt: skip
+         "/api-keys/{key}/stage/", "/api-keys/{key}/test/", "/api-keys/{key}/promote/",
+         "/api-keys/{key}/roll-back/", "/api-keys/{key}/discard/", "/api-keys/{key}/destroy/",
+         "/api-keys/{key}/disable/", "/api-keys/{key}/enable/",
+         "/endpoints/new/", "/endpoints/search/edit/", "/endpoints/search/delete/",
+         "/tokens/new/", "/tokens/7/edit/", "/tokens/7/revoke/", "/tokens/7/delete/"]  # fmt: skip
 LOOKING = ["/", "/api-keys/", "/api-keys/{key}/", "/api-keys/{key}/endpoints/", "/activity/",
-           "/endpoints/", "/endpoints/search/"]  # fmt: skip
+           "/encryption/", "/endpoints/", "/endpoints/search/", "/tokens/", "/tokens/7/",
+           "/tokens/7/endpoints/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("field", ["name", "api_key", "provider", "description", "rev", "seen"])

@@ -24,6 +24,7 @@ def edited(endpoint: Endpoint, **changes: Any) -> dict[str, Any]:
     """Return what the edit form of ``endpoint`` posts."""
     return {
         "name": endpoint.name,
+        "route": getattr(endpoint.primary_route(), "pk", ""),
         "model": "gpt-5-mini",
         "api_key": "my-openai-key",
         "enabled": "on",
@@ -38,8 +39,8 @@ def test_its_page_shows_what_it_is_made_of(client: Client, search: Endpoint) -> 
 
     page = text_of(client.get("/endpoints/search/"))
 
-    assert "gpt-5-mini my-openai-key O OpenAI Primary 100 %" in page
-    assert "spare No key — Fallback 40 %" in page
+    assert "Primary gpt-5-mini my-openai-key O OpenAI 1st fallback spare No key —" in page
+    assert "Weight" not in page  # there is nothing to share
     assert "kim created" in page
 
 
@@ -142,15 +143,6 @@ def test_a_revision_that_is_not_the_stored_one_changes_nothing(
 
     assert response.status_code in (409, 422)
     assert Route.objects.get().model == "gpt-5-mini"
-
-
-def test_several_routes_are_mentioned_and_the_others_stay(client: Client, search: Endpoint) -> None:
-    Route.objects.create(endpoint=search, model="spare", kind="fallback")
-
-    assertContains(client.get("/endpoints/search/edit/"), "several routes")
-    client.post("/endpoints/search/edit/", edited(search, model="gpt-6"))
-
-    assert list(Route.objects.values_list("model", flat=True)) == ["gpt-6", "spare"]
 
 
 def test_an_endpoint_that_has_lost_its_routes_is_still_a_page(

@@ -32,7 +32,7 @@ def test_a_row_shows_what_an_endpoint_is_made_of(
     assert rows_of(response) == [
         {
             "Name": "search",
-            "Model": "gpt-5-mini +1",
+            "Model": "gpt-5-mini spare",
             "API key": "O my-openai-key",
             "Status": "Active",
             "Last updated": "just now",
@@ -41,6 +41,20 @@ def test_a_row_shows_what_an_endpoint_is_made_of(
     ]
     assertContains(response, 'href="/endpoints/search/edit/"')
     assertContains(response, 'href="/endpoints/search/delete/"')
+
+
+def test_a_row_shows_two_models_and_keys_and_counts_the_others(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    first, second, third = make_key("first"), make_key("second", "anthropic"), make_key("third")
+    pairs = [(first, "a"), (second, "a"), (third, "b"), (first, "c"), (first, "d")]
+    fallbacks = [Route(api_key=key, model=model, kind="fallback") for key, model in pairs[1:]]
+    make_endpoint("search", routes=[Route(api_key=first, model="a"), *fallbacks])
+
+    (row,) = rows_of(client.get("/endpoints/"))
+
+    assert row["Model"] == "a b +2"
+    assert row["API key"] == "O first A second +1"
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from apikeys.models import ApiKey, AuthScheme
-from tests.conftest import MakeEndpoint, MakeKey
+from endpoints.models import GatewayToken
+from endpoints.services import digest_of_details
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 from tests.made_up import PEM, service_account
 
 from .browsing import edited, html_of, new_key
@@ -30,6 +32,8 @@ pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "500"))
 FORM = "application/x-www-form-urlencoded"
 CANARY = "CanaryThatNoPageMayShow0123456789"
+
+ACTS = "stage promote roll-back discard destroy disable enable".split()  # "test" calls a provider
 
 Form = dict[str, list[str]]
 
@@ -143,7 +147,9 @@ class House:
 
 
 @pytest.fixture
-def house(client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint) -> Iterator[House]:
+def house(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken
+) -> Iterator[House]:
     keys = [
         make_key("my-openai-key", team="Shop", description="Ours"),
         make_key("spare"),
@@ -156,7 +162,7 @@ def house(client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint) -> Ite
         make_key("vllm", "openai_compatible", secrets={"extra_headers": "X-Team: search"}),
     ]
     make_endpoint("search", keys[0])
-    make_endpoint("off", keys[2], enabled=False)
+    make_token("app", make_endpoint("off", keys[2], enabled=False), pk=7)
     logging.disable(logging.CRITICAL)
     yield House(client, {key.name: key for key in keys})
     logging.disable(logging.NOTSET)
@@ -184,6 +190,29 @@ def test_a_random_form_for_a_new_key(house: House) -> None:
         created += house.post("/api-keys/new/", form).status_code == 302
 
     assert created > EXAMPLES * 0.02
+
+
+def test_a_random_form_for_an_act_on_a_key(house: House) -> None:
+    strategies = [
+        st.tuples(
+            st.just(f"/api-keys/{key.pk}/{act}/"),
+            forms(
+                {"rev": key.rev, "confirmation": key.name, "expires_at": ""},
+                secret=[spec.name for spec in key.scheme.secret_specs],
+                others=["seen", "slot", "compromised"],
+            ),
+        )
+        for key in house.keys.values()
+        for act in ACTS
+    ]
+    done = 0
+
+    @fuzz(st.one_of(strategies), 0.1)
+    def act(example: tuple[str, Form]) -> None:
+        nonlocal done
+        done += house.post(*example).status_code == 302
+
+    assert done
 
 
 def test_a_random_form_for_a_stored_key(house: House) -> None:
@@ -247,10 +276,27 @@ ENDPOINT = {
 }
 
 
+SHARED = {
+    **ENDPOINT,
+    "weight": "60",
+    "model_2": "claude-sonnet",
+    "api_key_2": "claude",
+    "weight_2": "40",
+    "kind_3": "fallback",
+    "model_3": "gpt-5",
+    "api_key_3": "azure",
+}
+ROUTES = (
+    "create_key add_primary add_fallback remove_2 remove_3 up_3 down_3 up_9 kind kind_2 route "
+    "route_2 route_3 model_4 api_key_50 weight_99 model_100 x"
+).split()
+endpoint_forms = forms(ENDPOINT, others=ROUTES) | forms(SHARED, others=ROUTES)
+
+
 def test_a_random_form_for_a_new_endpoint(house: House) -> None:
     created = 0
 
-    @fuzz(forms(ENDPOINT, others=["create_key", "x"]), 0.1)
+    @fuzz(endpoint_forms, 0.1)
     def create(form: Form) -> None:
         nonlocal created
         created += house.post("/endpoints/new/", form).status_code == 302
@@ -262,7 +308,7 @@ def test_a_random_form_for_a_stored_endpoint(house: House) -> None:
     urls = st.sampled_from(["/endpoints/search/edit/", "/endpoints/off/edit/"])
     saved = 0
 
-    @fuzz(st.tuples(urls, forms(ENDPOINT, others=["create_key", "x"])), 0.08)
+    @fuzz(st.tuples(urls, endpoint_forms), 0.08)
     def edit(example: tuple[str, Form]) -> None:
         nonlocal saved
         saved += house.post(*example).status_code == 302
@@ -278,11 +324,44 @@ def test_a_random_form_to_delete_an_endpoint(house: House) -> None:
         house.post(*example)
 
 
+TOKEN = {
+    "name": "fresh",
+    "endpoints": "search",
+    "expires_at": "date",
+    "expires_on": "2099-01-01",
+    "confirmed": "True",
+}
+
+
+def test_a_random_form_for_a_new_token(house: House) -> None:
+    created = 0
+
+    @fuzz(forms(TOKEN, others=["all_endpoints", "seen", "digest", "x"]), 0.08)
+    def create(form: Form) -> None:
+        nonlocal created
+        created += house.post("/tokens/new/", form).status_code == 201
+
+    assert created > EXAMPLES * 0.005
+
+
+def test_a_random_form_for_a_stored_token(house: House) -> None:
+    valid = TOKEN | {"seen": digest_of_details(GatewayToken.objects.get())}
+    urls = st.sampled_from([f"/tokens/7/{act}/" for act in ("edit", "edit", "revoke", "delete")])
+    saved = 0
+
+    @fuzz(st.tuples(urls, forms(valid, others=["all_endpoints", "x"])), 0.08)
+    def edit(example: tuple[str, Form]) -> None:
+        nonlocal saved
+        saved += house.post(*example).status_code == 302
+
+    assert saved > EXAMPLES * 0.005
+
+
 # --- Queries, paths, bodies ----------------------------------------------------------------------
 
 PARAMETERS = (
     "q provider environment sort page state scheme name team description next api_key model "
-    "replacement enabled".split()
+    "replacement enabled key_for kind kind_2 model_2 api_key_2 weight_2 route endpoints".split()
 )
 queries = st.dictionaries(
     st.sampled_from(PARAMETERS) | texts, st.lists(texts, max_size=3), max_size=4
@@ -294,8 +373,11 @@ def test_a_random_query(house: House) -> None:
     key = house.keys["my-openai-key"].pk
     pages = [
         "/", "/api-keys/", "/api-keys/new/", f"/api-keys/{key}/", f"/api-keys/{key}/edit/",
-        f"/api-keys/{key}/delete/", f"/api-keys/{key}/endpoints/", "/activity/", "/endpoints/",
+        f"/api-keys/{key}/delete/", f"/api-keys/{key}/endpoints/", "/activity/", "/encryption/",
+        "/endpoints/",
         "/endpoints/new/", "/endpoints/search/", "/endpoints/search/edit/", "/login/",
+        "/tokens/", "/tokens/new/", "/tokens/7/", "/tokens/7/edit/", "/tokens/7/delete/",
+        *(f"/api-keys/{key}/{act}/" for act in ACTS),
     ]  # fmt: skip
     encoded = queries.map(lambda query: urlencode(query, doseq=True)[:8000])
 
@@ -308,15 +390,16 @@ def test_a_random_query(house: House) -> None:
 def test_a_random_path(house: House) -> None:
     key = str(house.keys["spare"].pk)
     known = [
-        "api-keys", "endpoints", "activity", "new", "edit", "delete", "search", key, "login",
-        "healthz", "readyz", "static", "admin", "apikeys", "apikey", "change", "..", "",
+        "api-keys", "endpoints", "tokens", "7", "revoke", "activity", "new", "edit", "delete",
+        "search", key, "login", "healthz", "readyz", "static", "admin", "apikeys", "apikey",
+        "change", "..", "",
     ]  # fmt: skip
     parts = st.sampled_from(known) | texts.map(lambda text: quote(text[:500], safe=""))
     paths = st.lists(parts, max_size=5).map(lambda parts: "/" + "/".join(parts)) | st.builds(
         "/{}/{}/{}".format,
-        st.sampled_from(["endpoints", "api-keys"]),
+        st.sampled_from(["endpoints", "api-keys", "tokens"]),
         parts,
-        st.sampled_from(["", "edit/", "delete/"]),
+        st.sampled_from(["", "edit/", "delete/", *(f"{act}/" for act in ACTS)]),
     )
     methods = st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
 
@@ -329,7 +412,8 @@ def test_a_random_body(house: House) -> None:
     key = house.keys["spare"].pk
     urls = [
         "/api-keys/new/", f"/api-keys/{key}/edit/", f"/api-keys/{key}/delete/", "/endpoints/new/",
-        "/endpoints/search/edit/", "/login/",
+        "/endpoints/search/edit/", "/tokens/new/", "/tokens/7/edit/", "/login/",
+        *(f"/api-keys/{key}/{act}/" for act in ACTS),
     ]  # fmt: skip
     types = [
         FORM, f"{FORM}; charset=utf-16", "multipart/form-data; boundary=x", "multipart/form-data",

@@ -5,7 +5,7 @@ from django.test import Client
 from pytest_django.asserts import assertContains, assertNotContains
 
 from endpoints.models import Route
-from tests.conftest import MakeEndpoint, MakeKey
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .browsing import text_of
 
@@ -15,7 +15,11 @@ pytestmark = pytest.mark.django_db
 def test_it_has_the_tabs_of_the_section(client: Client) -> None:
     page = client.get("/")
 
-    for tab, url in (("Endpoints", "/endpoints/"), ("API Keys", "/api-keys/")):
+    for tab, url in (
+        ("Endpoints", "/endpoints/"),
+        ("API Keys", "/api-keys/"),
+        ("Tokens", "/tokens/"),
+    ):
         assertContains(page, f'href="{url}"')
         assert tab in text_of(page)
     assertContains(page, "AI Gateway")
@@ -24,6 +28,7 @@ def test_it_has_the_tabs_of_the_section(client: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "tab"),
     [("/", "/"), ("/endpoints/", "/endpoints/"), ("/api-keys/", "/api-keys/"),
+     ("/tokens/", "/tokens/"), ("/tokens/new/", "/tokens/"),
      ("/api-keys/new/", "/api-keys/"), ("/activity/", "/activity/")],
 )  # fmt: skip
 def test_the_tab_that_one_is_in_is_marked(client: Client, url: str, tab: str) -> None:
@@ -31,7 +36,7 @@ def test_the_tab_that_one_is_in_is_marked(client: Client, url: str, tab: str) ->
 
 
 def test_it_leads_through_the_first_steps(
-    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken
 ) -> None:
     assertContains(client.get("/"), "Create API Key")
     assertNotContains(client.get("/"), "Create Endpoint")
@@ -42,6 +47,10 @@ def test_it_leads_through_the_first_steps(
 
     make_endpoint("search", key)
     assertNotContains(client.get("/"), "Create Endpoint")
+    assertContains(client.get("/"), "Create token")
+
+    make_token()
+    assertNotContains(client.get("/"), "Create token")
 
 
 def test_it_counts_and_tells_what_happened_last(
@@ -54,7 +63,7 @@ def test_it_counts_and_tells_what_happened_last(
 
     page = text_of(client.get("/"))
 
-    assert "API keys 1 Endpoints 2 Endpoints without a key 1" in page
+    assert "API keys 1 Endpoints 2 Endpoints without a key 1 Tokens 0" in page
     assert "kim created endpoint broken" in page
 
 

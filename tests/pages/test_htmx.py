@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from apikeys.models import ApiKey, AuthScheme
-from tests.conftest import MakeEndpoint, MakeKey
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .browsing import edited, html_of, inputs_of, new_key, text_of
 
@@ -16,17 +16,22 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def key(make_key: MakeKey, make_endpoint: MakeEndpoint) -> ApiKey:
-    """A key that the endpoint ``search`` uses."""
+def key(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken) -> ApiKey:
+    """A key that the endpoint ``search`` uses, for which there is a token with the number 7."""
     key = make_key("my-openai-key")
-    make_endpoint("search", key)
+    make_token("search-service", make_endpoint("search", key), pk=7)
     return key
 
 
 PAGES = ["/", "/api-keys/", "/api-keys/?q=my", "/api-keys/new/", "/api-keys/{key}/",
          "/api-keys/{key}/edit/", "/api-keys/{key}/delete/", "/api-keys/{key}/endpoints/",
-         "/activity/", "/endpoints/", "/endpoints/new/", "/endpoints/search/",
-         "/endpoints/search/edit/", "/endpoints/search/delete/"]  # fmt: skip
+         "/api-keys/{key}/stage/", "/api-keys/{key}/test/", "/api-keys/{key}/promote/",
+         "/api-keys/{key}/roll-back/", "/api-keys/{key}/discard/", "/api-keys/{key}/destroy/",
+         "/api-keys/{key}/disable/", "/api-keys/{key}/enable/",
+         "/activity/", "/encryption/", "/endpoints/", "/endpoints/new/", "/endpoints/search/",
+         "/endpoints/search/edit/", "/endpoints/search/delete/", "/tokens/", "/tokens/new/",
+         "/tokens/7/", "/tokens/7/endpoints/", "/tokens/7/edit/", "/tokens/7/revoke/",
+         "/tokens/7/delete/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from apikeys.models import ApiKey, AuthScheme, Provider
+from endpoints.models import GatewayToken
 from tests.conftest import MakeEndpoint, MakeKey
 
 from .browsing import edited, errors_in, html_of, inputs_of, messages_after, new_key
@@ -27,11 +28,15 @@ TEXTS = [
     "${7*7}#{7*7}<%= 7*7 %>",
 ]
 
+TOKEN_PAGES = ("", "endpoints/", "edit/", "revoke/", "delete/")
+
 
 def pages_about(key: ApiKey) -> list[str]:
     return [
         "/", "/api-keys/", f"/api-keys/{key.pk}/", f"/api-keys/{key.pk}/edit/",
         f"/api-keys/{key.pk}/delete/", f"/api-keys/{key.pk}/endpoints/",
+        f"/api-keys/{key.pk}/stage/", f"/api-keys/{key.pk}/promote/",
+        f"/api-keys/{key.pk}/disable/",
         "/endpoints/", "/endpoints/search/", "/endpoints/search/edit/", "/activity/",
     ]  # fmt: skip
 
@@ -60,6 +65,19 @@ def test_names_teams_and_descriptions_are_text_everywhere(
 
 
 @pytest.mark.parametrize("text", TEXTS)
+def test_the_name_of_a_token_is_text_everywhere(client: Client, text: str) -> None:
+    created = client.post("/tokens/new/", {"name": text, "all_endpoints": "on"})
+    token = f"/tokens/{GatewayToken.objects.get().pk}/"
+
+    assert created.status_code == 201
+    assert_inert(html_of(created), text, "created")
+    for url in ("/tokens/", "/activity/", *(token + part for part in TOKEN_PAGES)):
+        assert_inert(html_of(client.get(url)), text, url)
+    revoked = client.post(f"{token}revoke/", {"confirmed": "True"})
+    assert messages_after(client, revoked) == [f"Revoked {text}."]
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_what_was_typed_comes_back_as_text_after_an_error(
     client: Client, openai: AuthScheme, make_key: MakeKey, text: str
 ) -> None:
@@ -69,6 +87,7 @@ def test_what_was_typed_comes_back_as_text_after_an_error(
         ("/api-keys/new/", {"name": text, "provider": text, "next": text}),
         (f"/api-keys/{key.pk}/edit/", edited(key, name=text, api_base=text, rev="x")),
         ("/endpoints/new/", {"name": text, "model": text, "api_key": text}),
+        ("/tokens/new/", {"name": text, "expires_on": text, "expires_at": "date"}),
     ):
         response = client.post(url, form)
 
@@ -80,8 +99,8 @@ def test_what_was_typed_comes_back_as_text_after_an_error(
 @pytest.mark.parametrize("text", TEXTS)
 def test_what_is_in_the_url_is_text(client: Client, make_key: MakeKey, text: str) -> None:
     key = make_key()
-    for url in ("/api-keys/", "/endpoints/", "/activity/"):
-        for parameter in ("q", "sort", "provider", "state", "page", text):
+    for url in ("/api-keys/", "/endpoints/", "/tokens/", "/tokens/new/", "/activity/"):
+        for parameter in ("q", "sort", "provider", "state", "page", "endpoints", text):
             page = html_of(client.get(url, {parameter: text, "q": text}))
             assert "<script>alert" not in page
             assert "<img src=x" not in page

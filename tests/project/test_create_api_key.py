@@ -189,7 +189,7 @@ def test_on_a_terminal_each_secret_is_asked_for_unseen(
     typed = iter([*AWS.values(), ""])
     asked = []
     monkeypatch.setattr(
-        "apikeys.management.commands.create_api_key.getpass",
+        "apikeys.management.reading.getpass",
         lambda prompt: (asked.append(prompt), next(typed))[1],
     )
 

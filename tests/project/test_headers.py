@@ -14,6 +14,7 @@ PAGES = [
     "/endpoints/",
     "/endpoints/new/",
     "/activity/",
+    "/encryption/",
     "/admin/",
     "/nowhere/",
 ]

@@ -14,7 +14,7 @@ from pytest_django import Settings
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
-OPEN_TO_ALL = {"login/", "favicon.ico", "healthz", "readyz"}
+OPEN_TO_ALL = {"login/", "favicon.ico", "healthz", "readyz", "metrics"}
 SAMPLES = {"uuid": str(uuid4()), "int": "1", "str": "x", "slug": "x", "path": "x"}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from apikeys import dependents
+from apikeys.management.tables import print_table
 from apikeys.models import ApiKey
 
 BATCH = 500
@@ -24,17 +25,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False))
         elif rows:
-            self._print_table(rows)
+            print_table(self.stdout, COLUMNS, rows)
         else:
             self.stdout.write("There are no API keys yet.")
-
-    def _print_table(self, rows: list[dict[str, Any]]) -> None:
-        heads = [column.replace("_", " ").upper() for column in COLUMNS]
-        lines = [heads, *([_told(row[column]) for column in COLUMNS] for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            self.stdout.write("  ".join(cells).rstrip())
 
 
 def _rows() -> Iterator[dict[str, Any]]:
@@ -56,7 +49,3 @@ def _row(api_key: ApiKey, *, endpoints: int) -> dict[str, Any]:
         "last_updated": api_key.credentials_changed_at.isoformat(timespec="seconds"),
         "readable": api_key.is_readable(),
     }
-
-
-def _told(value: Any) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

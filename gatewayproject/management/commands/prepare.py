@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from apikeys.services import sync_providers
+from apikeys.system_checks import check_master_keys
 from gatewayproject import first_run
 
 
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         if name:
             done.append(f"Created the account {name}.")
         self.stdout.write(f"{' '.join(done) or 'Everything is up to date.'}")
+        for problem in check_master_keys(["default"]):  # serving goes on: it says so and no more
+            self.stderr.write(f"{problem.msg} {problem.hint}")
         self.stdout.write(f"Data directory: {settings.DATA_DIR}")
         for kind in ("secret_key", "master_key"):
             if (path := settings.DATA_DIR / kind).exists() and settings.DEBUG:

@@ -1,0 +1,52 @@
+"""List the API keys that need new credentials. For cron: the exit status says whether any do."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apikeys.management.tables import print_table
+from apikeys.models import ApiKey
+from apikeys.models.deadlines import Status
+
+ASKED = (Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DUE)
+COLUMNS = ("name", "provider", "environment", "status", "overdue_at", "expires_at", "last_updated")
+
+
+class Command(BaseCommand):
+    help = (
+        "List the API keys whose credentials are due, overdue, expired or refused by the provider. "
+        "Keys that are disabled are left out. The exit status is 0 where there are none, and 1 "
+        "where there are some."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print a JSON list.")
+
+    def handle(self, **options: Any) -> None:
+        rows = [_row(api_key) for api_key in ApiKey.objects.needing_rotation()]
+        if options["json"]:
+            self.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False))
+        elif rows:
+            print_table(self.stdout, COLUMNS, rows)
+        else:
+            self.stdout.write("No API key needs new credentials.")
+        if rows:
+            count = "1 API key needs" if len(rows) == 1 else f"{len(rows)} API keys need"
+            raise CommandError(f"{count} new credentials.", returncode=1)
+
+
+def _row(api_key: ApiKey) -> dict[str, str]:
+    return {
+        "name": api_key.name,
+        "provider": api_key.provider.slug,
+        "environment": api_key.environment,
+        "status": ", ".join(status for status in api_key.statuses() if status in ASKED),
+        "overdue_at": _day(api_key.overdue_at),
+        "expires_at": _day(api_key.expires_at),
+        "last_updated": _day(api_key.credentials_changed_at),
+    }
+
+
+def _day(moment: Any) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""

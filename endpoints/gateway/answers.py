@@ -1,0 +1,51 @@
+"""What a provider's status means here, and what may be shown of its errors."""
+
+import zlib
+from collections.abc import Sequence
+
+from .upstream import Answer
+
+MAX_ERROR = 256 * 1024  # bytes of a provider's error
+REFUSED = (401, 403)
+# Source: google.rpc.ErrorInfo, domain googleapis.com; what Gemini answers to a wrong key, with 400.
+GOOGLE_REFUSES = b"API_KEY_INVALID"
+REDIRECTS = {300, 301, 302, 303, 305, 307, 308}
+WORTH_ANOTHER_ROUTE = {408, 409, 429}
+
+
+def outcome_of(status: int) -> str:
+    """Return the column that counts a request that was answered so."""
+    if status < 400:
+        return ""
+    if status == 429:
+        return "rate_limited"
+    return "provider_errors" if status >= 500 or status in (408, 409) else "caller_errors"
+
+
+async def read_error(answer: Answer, encoding: str) -> bytes:
+    """Return a provider's error in the clear, so that it can be looked through."""
+    parts, size = [], 0
+    async for chunk in answer.chunks():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > MAX_ERROR:
+            break
+    body = b"".join(parts)
+    try:
+        match encoding:
+            case "gzip" | "x-gzip":
+                return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, MAX_ERROR)
+            case "deflate":
+                return zlib.decompressobj().decompress(body, MAX_ERROR)
+            case "" | "identity":
+                return body
+    except zlib.error:
+        pass
+    return b""
+
+
+def without(body: bytes, secrets: Sequence[bytes]) -> bytes:
+    """Take every secret out of what a provider says: some repeat the key that they refuse."""
+    for secret in secrets:
+        body = body.replace(secret, b"[removed]")
+    return body

@@ -1,0 +1,154 @@
+"""Which headers pass, which way, and which carry a gateway token."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+Raw = Iterable[tuple[bytes, bytes]]
+
+# Source: RFC 9110, section 7.6.1, and the older proxies' own.
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer "
+    b"transfer-encoding upgrade".split()
+)
+# Where SDKs put the token; the order says which is believed.
+_TOKENS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+# The caller's own business, or what a proxy in front of us knows: none of the provider's.
+_NOT_SENT_ON = (
+    _HOP_BY_HOP
+    | frozenset(
+        b"host content-length cookie cookie2 expect origin referer forwarded via x-real-ip "
+        b"x-client-ip true-client-ip cf-connecting-ip x-original-url x-rewrite-url x-amz-date "
+        b"x-amz-security-token x-amz-content-sha256 x-http-method-override".split()
+    )
+    | frozenset(_TOKENS)
+)
+_NOT_SENT_ON_AT_ALL = (b"x-forwarded-", b"sec-", b"x-gatehouse-")
+# What a provider may tell of itself, but not of us: cookies, other origins, our connection.
+_NOT_SENT_BACK = _HOP_BY_HOP | frozenset(
+    b"content-length set-cookie set-cookie2 date server location refresh alt-svc via "
+    b"strict-transport-security clear-site-data content-security-policy report-to nel "
+    b"public-key-pins www-authenticate x-gatehouse-route x-gatehouse-request-id".split()
+)
+# What we have to know of an answer ourselves.
+_TELLING = frozenset(b"content-type content-encoding content-length retry-after connection".split())
+# What the counts can be read from; so nothing else is asked for.
+_ENCODINGS = ("gzip", "deflate", "identity")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A caller's headers, sorted."""
+
+    token: str = ""
+    dialect: str = "openai"  # as far as headers tell
+    declared: int | None = None  # bytes of the body, where the caller says
+    sent_on: list[tuple[str, str]] = field(default_factory=list)
+
+
+def sort_headers(headers: Raw) -> Incoming:
+    """Take apart what the caller sent."""
+    incoming = Incoming()
+    tokens: dict[bytes, str] = {}
+    dropped: set[str] = set()
+    encodings = "identity"
+    for name, value in headers:
+        passing = _passing_on(name)
+        if passing:
+            incoming.sent_on.append((passing, value.decode("latin-1")))
+        elif name in _TOKENS:
+            tokens.setdefault(name, value.decode("latin-1"))
+        elif name == b"content-length":
+            incoming.declared = int(value) if value.isdigit() else 0
+        elif name == b"accept-encoding":
+            encodings = _known_encodings(value)
+        elif name == b"connection":
+            dropped.update(_named(value))
+    if dropped:
+        incoming.sent_on = [item for item in incoming.sent_on if item[0] not in dropped]
+    incoming.sent_on.append(("accept-encoding", encodings))
+    incoming.token = _token_of(tokens)
+    if b"x-goog-api-key" in tokens:
+        incoming.dialect = "google"
+    elif b"x-api-key" in tokens or any(name == "anthropic-version" for name, _ in incoming.sent_on):
+        incoming.dialect = "anthropic"
+    return incoming
+
+
+@lru_cache(maxsize=1024)
+def _passing_on(name: bytes) -> str:
+    """Return the name of a header that is simply sent on, or ``""``."""
+    if name in _NOT_SENT_ON or name == b"accept-encoding" or name.startswith(_NOT_SENT_ON_AT_ALL):
+        return ""
+    return name.decode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def _known_encodings(value: bytes) -> str:
+    offered = (part.strip() for part in value.decode("latin-1").lower().split(","))
+    known = [part for part in offered if part.partition(";")[0].strip() in _ENCODINGS]
+    return ", ".join(known) or "identity"
+
+
+def _named(connection: bytes) -> list[str]:
+    return [part.strip() for part in connection.decode("latin-1").lower().split(",")]
+
+
+def _token_of(tokens: Mapping[bytes, str]) -> str:
+    for name in _TOKENS:
+        value = tokens.get(name, "").strip()
+        if name == b"authorization":
+            scheme, _, value = value.partition(" ")
+            value = value.strip() if scheme.lower() == "bearer" else ""
+        if value:
+            return value
+    return ""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A provider's headers, sorted."""
+
+    sent_back: list[tuple[bytes, bytes]] = field(default_factory=list)
+    content_type: str = ""
+    encoding: str = ""
+    length: int | None = None
+    retry_after: str = ""
+
+    @property
+    def is_plain_stream(self) -> bool:
+        """Whether it is a stream of events that one of ours can be added to."""
+        return self.content_type.startswith("text/event-stream") and not self.encoding
+
+
+def sort_answer(headers: Sequence[tuple[bytes, bytes]], secrets: Sequence[bytes]) -> Outgoing:
+    """Take apart what the provider sent. What repeats a secret is not sent back."""
+    outgoing, kept, told = Outgoing(), [], {}
+    for name, value in headers:
+        lower, passes, tells = _passing_back(name)
+        if passes:
+            kept.append((lower, value))
+        if tells:
+            told[lower] = value
+    if told:
+        length = told.get(b"content-length", b"")
+        outgoing.content_type = told.get(b"content-type", b"").decode("latin-1").lower()
+        outgoing.encoding = told.get(b"content-encoding", b"").decode("latin-1").lower()
+        outgoing.length = int(length) if length.isdigit() else None
+        outgoing.retry_after = told.get(b"retry-after", b"").decode("latin-1")
+        if b"connection" in told:
+            dropped = _named(told[b"connection"])
+            kept = [item for item in kept if item[0].decode("latin-1") not in dropped]
+    everything = b"\n".join([value for _, value in kept])
+    if any(secret in everything for secret in secrets):
+        kept = [item for item in kept if not any(secret in item[1] for secret in secrets)]
+    outgoing.sent_back = kept
+    return outgoing
+
+
+@lru_cache(maxsize=1024)
+def _passing_back(name: bytes) -> tuple[bytes, bool, bool]:
+    """Return a header's lower-case name, whether it is sent back, and whether it tells us."""
+    name = name.lower()
+    passes = name not in _NOT_SENT_BACK and not name.startswith(b"access-control-")
+    return name, passes, name in _TELLING

@@ -1,0 +1,119 @@
+"""Gateway tokens: what an application presents to the gateway."""
+
+import hashlib
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from apikeys.models.naming import same_name_key, tidy_name, validate_one_line
+
+from .endpoint import Endpoint
+
+PREFIX = "gh_"
+SHOWN = len(PREFIX) + 6  # characters that tell tokens apart; the other 37 stay unknown
+NAME_TAKEN = "Another token already has this name."
+
+
+class GatewayTokenQuerySet(models.QuerySet["GatewayToken"]):
+    def of_applications(self) -> "GatewayTokenQuerySet":
+        """Keep those that people made for applications; the rest come and go with “Try it”."""
+        return self.filter(purpose=GatewayToken.Purpose.APPLICATION)
+
+    def search(self, text: str) -> "GatewayTokenQuerySet":
+        key = same_name_key(text)
+        return self.filter(name_key__contains=key) if key else self
+
+    def in_state(self, state: str) -> "GatewayTokenQuerySet":
+        """Keep those that are ``active``, ``expired`` or ``revoked``."""
+        expired = Q(expires_at__isnull=False, expires_at__lte=timezone.now())
+        match state:
+            case "active":
+                return self.filter(~expired, revoked_at__isnull=True)
+            case "expired":
+                return self.filter(expired, revoked_at__isnull=True)
+            case "revoked":
+                return self.filter(revoked_at__isnull=False)
+        return self
+
+
+class GatewayToken(models.Model):
+    """What an application presents. The token itself is shown once and stored as SHA-256 only.
+
+    A fast hash is enough: the token is 256 random bits, which nobody can guess.
+    """
+
+    class Purpose(models.TextChoices):
+        APPLICATION = "application", "Application"
+        TRIAL = "trial", "Try it"
+
+    name = models.CharField(max_length=80, validators=[validate_one_line])
+    name_key = models.CharField(max_length=240, unique=True, editable=False)
+    digest = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
+    prefix = models.CharField("begins with", max_length=SHOWN, editable=False)
+    purpose = models.CharField(
+        max_length=11, choices=Purpose, default=Purpose.APPLICATION, editable=False
+    )
+    all_endpoints = models.BooleanField(
+        "every endpoint", default=False, help_text="Also those that are created later."
+    )
+    endpoints = models.ManyToManyField(Endpoint, blank=True, related_name="tokens")
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    revoked_at = models.DateTimeField("revoked", null=True, blank=True, editable=False)
+    created_at = models.DateTimeField("created", default=timezone.now, editable=False)
+    created_by = models.CharField(max_length=150, blank=True, editable=False)
+
+    objects = GatewayTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "gateway token"
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name_key = same_name_key(self.name)[:240]
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("endpoints:token", args=[self.pk])
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        self.name = tidy_name(self.name)
+        self.name_key = same_name_key(self.name)[:240]
+        super().clean_fields({*(exclude or ()), "name_key", "digest", "prefix"})
+        if not self.name_key:
+            raise ValidationError({"name": "Enter a name that can be seen."})
+
+    def validate_unique(self, exclude: Any = None) -> None:
+        super().validate_unique({*(exclude or ()), "name_key", "digest"})
+        others = GatewayToken.objects.filter(name_key=self.name_key).exclude(pk=self.pk)
+        if others.exists():
+            raise ValidationError({"name": ValidationError(NAME_TAKEN, code="unique")})
+
+    def clean(self) -> None:
+        if self._state.adding and self.expires_at and self.expires_at <= timezone.now():
+            raise ValidationError({"expires_at": "Choose a time to come."})
+
+    def generate(self) -> str:
+        """Give this token a new value and return it, for the only time it can be seen."""
+        token = PREFIX + secrets.token_urlsafe(32)
+        self.digest, self.prefix = digest_of(token), token[:SHOWN]
+        return token
+
+    def state(self) -> str:
+        """Return ``active``, ``expired`` or ``revoked``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        return "expired" if expired else "active"
+
+
+def digest_of(token: str) -> str:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,172 @@
+"""Create, edit, revoke and delete gateway tokens."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apikeys.actors import Actor
+from apikeys.models import Event
+from apikeys.services import Conflict
+from endpoints.models import Endpoint, GatewayToken
+from endpoints.models.gateway_token import NAME_TAKEN
+
+LONGEST_LIFETIME = timedelta(days=36_525)  # a hundred years; what lasts longer never expires
+TRIAL_LIFETIME = timedelta(minutes=10)
+TRIALS_KEPT = timedelta(days=1)  # after they expired
+
+NO_ENDPOINT = "Name at least one endpoint, or allow every endpoint."
+TOLD = 3  # names in a refusal
+
+_COLUMNS = ("name", "all_endpoints", "expires_at")
+
+
+def create_token(token: GatewayToken, endpoints: Collection[Endpoint], *, by: Actor) -> str:
+    """Save a new token and return what its application presents, for the only time.
+
+    Raises ``ValidationError``.
+    """
+    check_token(token, endpoints)
+    token.created_by = by.name
+    plaintext = token.generate()
+    fields = ["name", "all_endpoints" if token.all_endpoints else "endpoints"]
+    try:
+        with transaction.atomic():
+            _keep_from_going(endpoints)
+            token.save(force_insert=True)
+            token.endpoints.set(() if token.all_endpoints else endpoints)
+            Event.record(by, "created", token, fields=[*fields, "expires_at"])
+    except IntegrityError:
+        raise ValidationError({"name": NAME_TAKEN}) from None
+    return plaintext
+
+
+def update_token(
+    token: GatewayToken, endpoints: Collection[Endpoint], *, by: Actor, seen: str
+) -> list[str]:
+    """Save what differs, and return the names of what changed.
+
+    ``seen`` is the digest of the token that the person looked at; where it is another by now,
+    ``Conflict`` is raised and nothing happens. Raises ``ValidationError``.
+    """
+    try:
+        with transaction.atomic():
+            stored = _locked(token)
+            if digest_of_details(stored) != seen:
+                raise Conflict
+            check_token(token, endpoints, stored=stored)
+            _keep_from_going(endpoints)
+            changed = [name for name in _COLUMNS if getattr(token, name) != getattr(stored, name)]
+            wanted = set() if token.all_endpoints else {endpoint.pk for endpoint in endpoints}
+            if wanted != set(_endpoint_ids(stored)):
+                token.endpoints.set(wanted)
+                changed.append("endpoints")
+            if changed:
+                token.save(update_fields=[*_COLUMNS, "name_key"])
+                Event.record(by, "edited", token, fields=changed)
+    except IntegrityError:
+        raise ValidationError({"name": NAME_TAKEN}) from None
+    return changed
+
+
+def revoke_token(token: GatewayToken, *, by: Actor) -> bool:
+    """Refuse ``token`` from the next request on, for good. Returns whether that is news."""
+    with transaction.atomic():
+        stored = _locked(token)
+        if stored.revoked_at is not None:
+            return False
+        stored.revoked_at = timezone.now()
+        stored.save(update_fields=["revoked_at"])
+        Event.record(by, "revoked", stored, fields=["revoked_at"])
+    return True
+
+
+def delete_token(token: GatewayToken, *, by: Actor) -> None:
+    """Delete ``token``. Raises ``ValidationError`` while an application can still present it."""
+    with transaction.atomic():
+        stored = _locked(token)
+        if stored.state() == "active":
+            raise ValidationError("This token is active. Revoke it before you delete it.")
+        Event.record(by, "deleted", stored)
+        stored.delete()
+
+
+def issue_trial_token(
+    endpoint: Endpoint, *, by: Actor, lifetime: timedelta = TRIAL_LIFETIME
+) -> str:
+    """Return a token that reaches ``endpoint`` and nothing else for a few minutes."""
+    now = timezone.now()
+    trials = GatewayToken.objects.filter(purpose=GatewayToken.Purpose.TRIAL)
+    name = f"Try it: {endpoint.name[:30]} by {by.name[:20]} {secrets.token_hex(8)}"
+    token = GatewayToken(
+        name=name,
+        purpose=GatewayToken.Purpose.TRIAL,
+        expires_at=now + lifetime,
+        created_by=by.name,
+    )
+    plaintext = token.generate()
+    with transaction.atomic():
+        trials.filter(expires_at__lt=now - TRIALS_KEPT).delete()
+        _keep_from_going([endpoint])
+        token.save(force_insert=True)
+        token.endpoints.set([endpoint])
+        Event.record(by, "created", token, fields=["name", "endpoints", "expires_at"])
+    return plaintext
+
+
+def check_token(
+    token: GatewayToken, endpoints: Collection[Endpoint], *, stored: GatewayToken | None = None
+) -> None:
+    """Raise ``ValidationError`` with everything that keeps ``token`` from being saved."""
+    errors: dict[str, list[str]] = {}
+    try:
+        token.full_clean(validate_unique=False)
+        token.validate_unique()  # a name that cannot be stored cannot be looked up either
+    except ValidationError as error:
+        errors = error.update_error_dict(errors)
+    if not (token.all_endpoints or endpoints):
+        errors["endpoints"] = [NO_ENDPOINT]
+    if stored is not None and stored.revoked_at is not None:
+        errors.setdefault(NON_FIELD_ERRORS, []).append("This token is revoked, for good.")
+    if stored is not None and token.expires_at != stored.expires_at and token.state() == "expired":
+        errors["expires_at"] = ["Choose a time to come. To end it now, revoke the token."]
+    if errors:
+        raise ValidationError(errors)
+
+
+def digest_of_details(token: GatewayToken) -> str:
+    """Return a digest of what a form shows of ``token``, so that saving notices a newer state."""
+    details = [
+        token.name,
+        token.all_endpoints,
+        str(token.expires_at),
+        str(token.revoked_at),
+        *_endpoint_ids(token),
+    ]
+    return hashlib.sha256(json.dumps(details).encode()).hexdigest()[:16]
+
+
+def _endpoint_ids(token: GatewayToken) -> list[int]:
+    return sorted(token.endpoints.order_by().values_list("pk", flat=True))
+
+
+def _locked(token: GatewayToken) -> GatewayToken:
+    stored = GatewayToken.objects.select_for_update().filter(pk=token.pk).first()
+    if stored is None:
+        raise Conflict
+    return stored
+
+
+def _keep_from_going(endpoints: Collection[Endpoint]) -> None:
+    """Keep ``endpoints`` from being deleted now; refuse where one is gone already."""
+    wanted = {endpoint.pk: endpoint.name for endpoint in endpoints}
+    rows = Endpoint.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    gone = wanted.keys() - set(rows.values_list("pk", flat=True))
+    if gone:
+        names = ", ".join(sorted(wanted[pk] for pk in gone)[:TOLD])
+        raise ValidationError({"endpoints": f"Deleted in the meantime: {names}."})

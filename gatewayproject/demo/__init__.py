@@ -1,0 +1,1 @@
+"""Gatehouse without a provider account: an imitation provider on loopback."""

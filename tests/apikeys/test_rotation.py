@@ -1,0 +1,482 @@
+"""Rotating an API key: stage, test, promote, roll back, discard, destroy; disable and enable."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from apikeys import checks, services
+from apikeys.actors import Actor
+from apikeys.models import ApiKey, CredentialVersion, Event
+from apikeys.sealing import Secrets
+from apikeys.services import Conflict
+from gatewayproject import keyring
+from tests.conftest import MakeEndpoint, MakeKey
+from tests.made_up import OPENAI_KEY
+
+pytestmark = pytest.mark.django_db
+
+NEW_KEY = "sk-proj-AnotherOne00000000000000000000000000NeWx"
+AWS = {
+    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "aws_session_token": "made+up/session/token==",
+}
+Answer = Callable[..., None]
+
+
+@pytest.fixture
+def key(make_key: MakeKey) -> ApiKey:
+    return fresh(make_key("my-openai-key"))
+
+
+@pytest.fixture
+def staged(key: ApiKey, by: Actor) -> ApiKey:
+    """A key with new credentials that are pending."""
+    return stage(key, by)
+
+
+@pytest.fixture
+def promoted(staged: ApiKey, by: Actor) -> ApiKey:
+    """A key whose new credentials are current, and the old ones previous."""
+    services.promote_credentials(staged, by=by, rev=staged.rev, confirmation="my-openai-key")
+    return fresh(staged)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """Say what the provider answers to a test from now on; ``asked`` are the secrets it saw."""
+
+    class Fake:
+        asked: list[dict[str, str]] = []
+
+        def check(self, api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+            self.asked.append(dict(secrets))
+            return checks.CheckResult(self.outcome, "In our words.")
+
+    fake = Fake()
+    monkeypatch.setattr(checks, "_registered", fake)
+
+    def say(outcome: str) -> Any:
+        fake.outcome = outcome
+        return fake
+
+    return say
+
+
+def fresh(key: ApiKey) -> ApiKey:
+    return ApiKey.objects.with_versions().get(pk=key.pk)
+
+
+def stage(key: ApiKey, by: Actor, secret: str = NEW_KEY, **how: Any) -> ApiKey:
+    key.secrets = Secrets(api_key=secret)
+    services.stage_credentials(key, by=by, rev=key.rev, **how)
+    return fresh(key)
+
+
+def secret_in(key: ApiKey, slot: str) -> str | None:
+    key = fresh(key)
+    version = getattr(key, slot)
+    return version and version.open_for(key, towards=key.origins())["api_key"]
+
+
+def slots(key: ApiKey) -> tuple[str | None, ...]:
+    """Return the hints of the pending, the current and the previous version."""
+    key = fresh(key)
+    return tuple(version and version.hint for version in (key.pending, key.current, key.previous))
+
+
+def last_act(key: ApiKey) -> tuple[str, list[str]]:
+    event = Event.objects.about(key).first()
+    return event.act, event.fields
+
+
+# --- Stage -------------------------------------------------------------------------------------
+
+
+def test_staged_credentials_wait_and_nothing_else_changes(key: ApiKey, by: Actor) -> None:
+    before = fresh(key)
+
+    after = stage(key, by)
+
+    assert slots(after) == ("NeWx", "wXyZ", None)
+    assert secret_in(after, "pending") == NEW_KEY
+    assert secret_in(after, "current") == OPENAI_KEY
+    assert after.credentials_changed_at == before.credentials_changed_at
+    assert after.rev == before.rev + 1
+    assert last_act(key) == ("staged credentials", ["api_key"])
+
+
+def test_parts_that_are_not_typed_are_kept_from_the_current(make_key: MakeKey, by: Actor) -> None:
+    key = make_key("aws", "bedrock", "access_keys", secrets=AWS)
+    key.secrets = Secrets(aws_secret_access_key="n" * 40)
+
+    services.stage_credentials(key, by=by, rev=1, remove=["aws_session_token"])
+
+    key = fresh(key)
+    assert key.pending.open_for(key, towards=key.origins()) == {
+        "aws_access_key_id": AWS["aws_access_key_id"],
+        "aws_secret_access_key": "n" * 40,
+    }
+    assert key.current.parts == sorted(AWS)
+
+
+def test_what_was_pending_is_destroyed_when_something_else_is_staged(
+    staged: ApiKey, by: Actor
+) -> None:
+    first = staged.pending
+
+    stage(staged, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+
+    first.refresh_from_db()
+    assert first.sealed is None
+    assert slots(staged) == ("ThRd", "wXyZ", None)
+
+
+@pytest.mark.parametrize(
+    "typed", [{}, {"api_key": ""}, {"api_key": OPENAI_KEY}, {"api_key": "x y"}]
+)
+def test_nothing_new_is_not_staged(key: ApiKey, by: Actor, typed: dict[str, str]) -> None:
+    key.secrets = Secrets(typed)
+
+    with pytest.raises(ValidationError) as refusal:
+        services.stage_credentials(key, by=by, rev=key.rev)
+
+    assert set(refusal.value.message_dict) == {"api_key"}
+    assert slots(key) == (None, "wXyZ", None)
+    assert Event.objects.about(key).count() == 1
+
+
+def test_a_method_without_credentials_has_nothing_to_stage(make_key: MakeKey, by: Actor) -> None:
+    key = make_key("chain", "bedrock", "default_chain")
+
+    with pytest.raises(ValidationError):
+        services.stage_credentials(key, by=by, rev=1)
+
+
+def test_a_required_part_is_not_left_out_of_what_is_staged(make_key: MakeKey, by: Actor) -> None:
+    key = make_key("aws", "bedrock", "access_keys", secrets=AWS)
+
+    with pytest.raises(ValidationError) as refusal:
+        services.stage_credentials(key, by=by, rev=1, remove=["aws_access_key_id"])
+
+    assert set(refusal.value.message_dict) == {"aws_access_key_id"}
+
+
+# --- Test --------------------------------------------------------------------------------------
+
+
+def test_a_test_asks_with_the_pending_credentials_and_keeps_the_answer(
+    staged: ApiKey, by: Actor, answer: Answer
+) -> None:
+    provider = answer(checks.WORKS)
+
+    result = services.check_credentials(staged, by=by, rev=staged.rev)
+
+    assert provider.asked == [{"api_key": NEW_KEY}]
+    assert result.passed
+    pending = fresh(staged).pending
+    assert pending.has_passed
+    assert timezone.now() >= pending.tested_at
+    assert Event.objects.about(staged).first().note == "pending: works"
+    assert fresh(staged).rev == staged.rev
+
+
+def test_credentials_in_use_are_marked_by_what_a_test_finds(
+    key: ApiKey, by: Actor, answer: Answer
+) -> None:
+    answer(checks.REFUSED)
+    services.check_credentials(key, by=by, rev=key.rev, slot="current")
+    assert fresh(key).refused_at is not None
+
+    answer(checks.RATE_LIMITED)
+    services.check_credentials(key, by=by, rev=key.rev, slot="current")
+    assert fresh(key).refused_at is not None
+
+    answer(checks.WORKS)
+    services.check_credentials(key, by=by, rev=key.rev, slot="current")
+    assert fresh(key).refused_at is None
+
+
+def test_a_refused_test_of_pending_credentials_says_nothing_about_those_in_use(
+    staged: ApiKey, by: Actor, answer: Answer
+) -> None:
+    answer(checks.REFUSED)
+
+    services.check_credentials(staged, by=by, rev=staged.rev)
+
+    assert fresh(staged).refused_at is None
+
+
+def test_nothing_is_sent_where_the_credentials_were_not_sealed_for(
+    staged: ApiKey, by: Actor, answer: Answer
+) -> None:
+    provider = answer(checks.WORKS)
+    ApiKey.objects.filter(pk=staged.pk).update(config={"api_base": "https://evil.example/v1"})
+
+    with pytest.raises(ValidationError, match="not sealed for"):
+        services.check_credentials(staged, by=by, rev=staged.rev)
+
+    assert provider.asked == []
+
+
+# --- Promote -----------------------------------------------------------------------------------
+
+
+def test_promoting_makes_pending_current_and_current_previous(
+    staged: ApiKey, by: Actor, answer: Answer
+) -> None:
+    ApiKey.objects.filter(pk=staged.pk).update(refused_at=timezone.now())
+    answer(checks.WORKS)
+    services.check_credentials(staged, by=by, rev=staged.rev)
+
+    services.promote_credentials(staged, by=by, rev=staged.rev)
+
+    after = fresh(staged)
+    assert slots(after) == (None, "NeWx", "wXyZ")
+    assert secret_in(after, "current") == NEW_KEY
+    assert after.credentials_changed_at > staged.credentials_changed_at
+    assert after.refused_at is None
+    assert after.previous.replaced_at is not None
+    assert last_act(staged) == ("promoted credentials", ["api_key"])
+
+
+@pytest.mark.parametrize("confirmation", ["", "my-openai", "MY-OPENAI-KEY", "yes"])
+@pytest.mark.parametrize("outcome", ["", checks.REFUSED, checks.UNCHECKABLE, checks.RATE_LIMITED])
+def test_without_a_passed_test_promoting_takes_the_name_of_the_key(
+    staged: ApiKey, by: Actor, outcome: str, confirmation: str
+) -> None:
+    CredentialVersion.objects.filter(pk=staged.pending_id).update(test_outcome=outcome)
+
+    with pytest.raises(ValidationError) as refusal:
+        services.promote_credentials(staged, by=by, rev=staged.rev, confirmation=confirmation)
+
+    assert set(refusal.value.message_dict) == {"confirmation"}
+    assert slots(staged) == ("NeWx", "wXyZ", None)
+    services.promote_credentials(staged, by=by, rev=staged.rev, confirmation=" my-openai-key ")
+    assert slots(staged) == (None, "NeWx", "wXyZ")
+
+
+def test_promoting_over_compromised_credentials_destroys_them(staged: ApiKey, by: Actor) -> None:
+    services.promote_credentials(
+        staged, by=by, rev=staged.rev, confirmation="my-openai-key", compromised=True
+    )
+
+    assert slots(staged) == (None, "NeWx", None)
+    assert CredentialVersion.objects.get(pk=staged.current_id).sealed is None
+
+
+def test_a_second_rotation_destroys_what_was_previous(promoted: ApiKey, by: Actor) -> None:
+    oldest = promoted.previous
+    again = stage(promoted, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+
+    services.promote_credentials(again, by=by, rev=again.rev, confirmation=again.name)
+
+    oldest.refresh_from_db()
+    assert oldest.sealed is None
+    assert slots(again) == (None, "ThRd", "NeWx")
+
+
+def test_nothing_is_promoted_where_nothing_is_pending(key: ApiKey, by: Actor) -> None:
+    with pytest.raises(ValidationError, match="no pending"):
+        services.promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+
+
+def test_what_was_staged_for_another_place_is_not_promoted(staged: ApiKey, by: Actor) -> None:
+    staged.config = {**staged.config, "api_base": "https://proxy.example/v1"}
+    staged.secrets = Secrets(api_key=OPENAI_KEY)
+    services.update_api_key(staged, by=by, rev=staged.rev)
+
+    with pytest.raises(ValidationError, match=r"not sealed for https://proxy\.example"):
+        services.promote_credentials(staged, by=by, rev=staged.rev, confirmation=staged.name)
+
+
+# --- Roll back ---------------------------------------------------------------------------------
+
+
+def test_rolling_back_swaps_the_two_and_rolling_back_again_goes_forward(
+    promoted: ApiKey, by: Actor
+) -> None:
+    ApiKey.objects.filter(pk=promoted.pk).update(refused_at=timezone.now())
+
+    services.roll_back_credentials(promoted, by=by, rev=promoted.rev)
+
+    back = fresh(promoted)
+    assert slots(back) == (None, "wXyZ", "NeWx")
+    assert secret_in(back, "current") == OPENAI_KEY
+    assert back.credentials_changed_at > promoted.credentials_changed_at
+    assert back.refused_at is None
+    assert last_act(back) == ("rolled back credentials", ["api_key"])
+    services.roll_back_credentials(back, by=by, rev=back.rev)
+    assert slots(back) == (None, "NeWx", "wXyZ")
+
+
+def test_an_edit_can_be_rolled_back(key: ApiKey, by: Actor) -> None:
+    key.secrets = Secrets(api_key=NEW_KEY)
+    services.update_api_key(key, by=by, rev=key.rev)
+
+    services.roll_back_credentials(key, by=by, rev=key.rev)
+
+    assert slots(key) == (None, "wXyZ", "NeWx")
+
+
+def test_rolling_back_keeps_what_is_pending(promoted: ApiKey, by: Actor) -> None:
+    again = stage(promoted, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+
+    services.roll_back_credentials(again, by=by, rev=again.rev)
+
+    assert slots(again) == ("ThRd", "wXyZ", "NeWx")
+
+
+def test_old_credentials_never_follow_a_key_to_a_new_place(key: ApiKey, by: Actor) -> None:
+    key.config = {**key.config, "api_base": "https://proxy.example/v1"}
+    key.secrets = Secrets(api_key=NEW_KEY)
+    services.update_api_key(key, by=by, rev=key.rev)
+    moved = fresh(key)
+
+    with pytest.raises(ValidationError, match=r"not sealed for https://proxy\.example"):
+        services.roll_back_credentials(moved, by=by, rev=moved.rev)
+
+    assert slots(key) == (None, "NeWx", "wXyZ")
+    assert fresh(key).origins() == {"https://proxy.example:443"}
+
+
+def test_there_is_no_way_back_where_nothing_is_previous(key: ApiKey, by: Actor) -> None:
+    with pytest.raises(ValidationError, match="no previous"):
+        services.roll_back_credentials(key, by=by, rev=key.rev)
+
+
+def test_there_is_no_way_back_to_what_no_master_key_opens(
+    promoted: ApiKey, by: Actor, settings: Any
+) -> None:
+    settings.FERNET_KEYS = [keyring.generate_master_key()]
+
+    with pytest.raises(ValidationError, match="No master key opens"):
+        services.roll_back_credentials(promoted, by=by, rev=promoted.rev)
+
+
+# --- Discard and destroy -----------------------------------------------------------------------
+
+
+def test_pending_credentials_are_discarded(staged: ApiKey, by: Actor) -> None:
+    services.discard_pending(staged, by=by, rev=staged.rev)
+
+    assert slots(staged) == (None, "wXyZ", None)
+    assert CredentialVersion.objects.get(pk=staged.pending_id).sealed is None
+    assert last_act(staged) == ("discarded pending credentials", ["api_key"])
+
+
+def test_previous_credentials_are_destroyed(promoted: ApiKey, by: Actor) -> None:
+    services.destroy_previous(promoted, by=by, rev=promoted.rev)
+
+    gone = CredentialVersion.objects.get(pk=promoted.previous_id)
+    assert (gone.sealed, gone.hint, gone.fingerprint) == (None, "", "")
+    assert slots(promoted) == (None, "NeWx", None)
+    assert last_act(promoted) == ("destroyed previous credentials", ["api_key"])
+
+
+def test_there_is_nothing_to_drop_twice(key: ApiKey, by: Actor) -> None:
+    for drop in (services.discard_pending, services.destroy_previous):
+        with pytest.raises(ValidationError):
+            drop(key, by=by, rev=key.rev)
+
+
+# --- Disable and enable ------------------------------------------------------------------------
+
+
+def test_a_key_is_disabled_and_enabled(key: ApiKey, by: Actor) -> None:
+    services.disable_api_key(key, by=by, rev=key.rev)
+    assert not fresh(key).enabled
+    assert last_act(key) == ("disabled", [])
+
+    services.enable_api_key(key, by=by, rev=key.rev + 1)
+    assert fresh(key).enabled
+    assert last_act(key) == ("enabled", [])
+
+
+def test_a_key_in_use_is_disabled_by_who_saw_what_depends_on_it(
+    key: ApiKey, by: Actor, make_endpoint: MakeEndpoint
+) -> None:
+    make_endpoint("search", key)
+
+    with pytest.raises(Conflict):
+        services.disable_api_key(key, by=by, rev=key.rev)
+    services.disable_api_key(key, by=by, rev=key.rev, seen=key.blast_radius().digest())
+
+    assert not fresh(key).enabled
+
+
+def test_a_switch_is_not_turned_twice(key: ApiKey, by: Actor) -> None:
+    with pytest.raises(ValidationError, match="enabled already"):
+        services.enable_api_key(key, by=by, rev=key.rev)
+
+
+# --- What every act promises -------------------------------------------------------------------
+
+ACTS: dict[str, Callable[..., Any]] = {
+    "stage": services.stage_credentials,
+    "test": services.check_credentials,
+    "promote": services.promote_credentials,
+    "roll back": services.roll_back_credentials,
+    "discard": services.discard_pending,
+    "destroy": services.destroy_previous,
+    "disable": services.disable_api_key,
+    "enable": services.enable_api_key,
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_an_act_on_an_older_picture_is_a_conflict(
+    promoted: ApiKey, by: Actor, answer: Answer, act: Callable[..., Any]
+) -> None:
+    answer(checks.WORKS)
+    key = stage(promoted, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+    before, events = slots(key), Event.objects.count()
+    key.secrets = Secrets(api_key=OPENAI_KEY)
+
+    with pytest.raises(Conflict):
+        act(key, by=by, rev=key.rev - 1)
+
+    assert slots(key) == before
+    assert Event.objects.count() == events
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_an_act_that_cannot_be_written_down_does_not_happen(
+    promoted: ApiKey,
+    by: Actor,
+    answer: Answer,
+    act: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer(checks.WORKS)
+    key = stage(promoted, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+    services.check_credentials(key, by=by, rev=key.rev)
+    if act is services.enable_api_key:
+        services.disable_api_key(key, by=by, rev=key.rev)
+    key = fresh(key)
+    tested_at = key.pending.tested_at
+    before = slots(key)
+    key.secrets = Secrets(api_key=OPENAI_KEY)
+
+    def lost(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("The trail is full.")
+
+    monkeypatch.setattr(Event, "record", lost)
+    with pytest.raises(RuntimeError):
+        act(key, by=by, rev=key.rev)
+
+    after = fresh(key)
+    assert (slots(key), after.rev, after.enabled) == (before, key.rev, key.enabled)
+    assert after.pending.tested_at == tested_at
+
+
+def test_the_trail_of_a_rotation_holds_no_value(promoted: ApiKey, by: Actor) -> None:
+    services.roll_back_credentials(promoted, by=by, rev=promoted.rev)
+
+    for event in Event.objects.about(promoted):
+        told = f"{event.fields} {event.note}"
+        assert NEW_KEY[-4:] not in told
+        assert OPENAI_KEY[-4:] not in told

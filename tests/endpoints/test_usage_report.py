@@ -1,0 +1,206 @@
+"""What is reported of usage."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from endpoints.models import Route, UsageBucket
+from endpoints.models.usage import COUNTS, LATENCIES
+from endpoints.services.latency import percentile
+from endpoints.services.usage_report import ERRORS, Sums, usage_of
+from endpoints.services.usage_spans import LAST_DAYS, LAST_HOURS
+from tests.conftest import MakeEndpoint, MakeKey, MakeToken
+from tests.using import use
+
+pytestmark = pytest.mark.django_db
+
+HALF_PAST_TEN = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def route(make_key: MakeKey, make_endpoint: MakeEndpoint) -> Route:
+    return make_endpoint("search", make_key()).routes.get()
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Make it that time."""
+    return lambda moment: monkeypatch.setattr(timezone, "now", lambda: moment)
+
+
+def test_what_was_never_used_is_reported_as_such(route: Route) -> None:
+    report = usage_of(api_key=route.api_key)
+
+    assert report.last_used is None
+    assert not report.points
+    assert report.sums == Sums()
+    assert report.cost is None
+
+
+def test_a_report_adds_up_every_count(route: Route) -> None:
+    counts = {name: number for number, name in enumerate((*COUNTS, *LATENCIES), 100)}
+    use(route, **counts)
+    use(route, ago=HOUR, **counts)
+
+    sums = usage_of(endpoint=route.endpoint).sums
+
+    assert {name: getattr(sums, name) for name in COUNTS} == {
+        name: 2 * counts[name] for name in COUNTS
+    }
+    assert sums.latencies == [2 * counts[name] for name in LATENCIES]
+
+
+def test_errors_are_what_failed_and_not_who_hung_up(route: Route) -> None:
+    use(route, requests=20, cancelled=4, **dict.fromkeys(ERRORS, 1))
+
+    sums = usage_of(api_key=route.api_key).sums
+
+    assert (sums.errors, sums.error_rate, sums.answered) == (5, 0.25, 11)
+
+
+def test_each_owner_has_its_own_report(
+    route: Route, make_endpoint: MakeEndpoint, make_token: MakeToken
+) -> None:
+    other = make_endpoint("translate", route.api_key).routes.get()
+    ours, theirs = make_token("ours"), make_token("theirs")
+    use(route, ours, requests=3)
+    use(other, theirs, requests=5)
+
+    assert usage_of(api_key=route.api_key).sums.requests == 8
+    assert usage_of(endpoint=route.endpoint).sums.requests == 3
+    assert usage_of(endpoint=other.endpoint).sums.requests == 5
+    assert usage_of(token=theirs).sums.requests == 5
+
+
+def test_a_day_has_24_hours_and_the_last_one_is_not_over(
+    route: Route, at: Callable[[datetime], None]
+) -> None:
+    at(HALF_PAST_TEN)
+    use(route, at=HALF_PAST_TEN, requests=7)
+    use(route, at=HALF_PAST_TEN, ago=23 * HOUR, requests=2)
+    use(route, at=HALF_PAST_TEN, ago=24 * HOUR, requests=100)
+
+    points = usage_of(api_key=route.api_key).points
+
+    assert [point.sums.requests for point in points] == [2, *[0] * 22, 7]
+    assert points[0].start == datetime(2026, 11, 20, 11, tzinfo=UTC)
+    assert points[-1].start == datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+def test_thirty_days_begin_at_midnight_where_the_pages_are_read(
+    route: Route, at: Callable[[datetime], None], settings: Settings
+) -> None:
+    settings.TIME_ZONE = "Europe/Zurich"
+    at(HALF_PAST_TEN)
+    midnight = datetime(2026, 11, 20, 23, tzinfo=UTC)
+    use(route, at=midnight, requests=7)
+    use(route, at=midnight - HOUR, requests=2)
+    use(route, at=midnight - 30 * DAY, requests=100)
+
+    points = usage_of(api_key=route.api_key, span=LAST_DAYS).points
+
+    assert [point.sums.requests for point in points] == [*[0] * 28, 2, 7]
+    assert points[-1].start == midnight
+    assert points[0].start == datetime(2026, 10, 22, 22, tzinfo=UTC)  # still summer time
+
+
+def test_it_tells_the_last_use_of_long_ago(route: Route) -> None:
+    use(route, ago=60 * DAY)
+
+    report = usage_of(api_key=route.api_key, span=LAST_DAYS)
+
+    assert timezone.now() - report.last_used < 61 * DAY
+    assert not report.points
+
+
+def test_it_asks_the_database_three_times_and_twice_where_there_is_nothing(
+    route: Route, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(2):
+        usage_of(endpoint=route.endpoint, span=LAST_DAYS)
+
+    for hours in range(72):
+        use(route, ago=hours * HOUR)
+    with django_assert_num_queries(3):
+        usage_of(endpoint=route.endpoint, span=LAST_DAYS)
+
+
+def test_costs_are_told_for_each_model_dearest_first(
+    make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    openai, groq = make_key("ours"), make_key("fast", "groq")
+    routes = [
+        Route(api_key=openai, model="gpt-5", weight=50),
+        Route(api_key=groq, model="llama-3.3-70b-versatile", weight=50),
+    ]
+    endpoint = make_endpoint("search", routes=routes)
+    for route in endpoint.routes.all():
+        use(route, input_tokens=1_000_000, output_tokens=1_000_000)
+
+    report = usage_of(endpoint=endpoint)
+
+    assert [(item.provider, item.model, item.cost) for item in report.models] == [
+        ("OpenAI", "gpt-5", Decimal("11.25")),
+        ("Groq", "llama-3.3-70b-versatile", Decimal("1.38")),
+    ]
+    assert report.cost == Decimal("12.63")
+    assert not report.unpriced
+
+
+def test_a_cost_that_is_known_in_part_says_what_is_missing(route: Route) -> None:
+    use(route, model="gpt-5", input_tokens=1_000_000)
+    use(route, model="our-own-fine-tune", input_tokens=1_000_000)
+
+    report = usage_of(endpoint=route.endpoint)
+
+    assert report.cost == Decimal("1.25")
+    assert [item.model for item in report.unpriced] == ["our-own-fine-tune"]
+
+
+def test_usage_outlives_the_key_that_it_went_through(route: Route) -> None:
+    use(route, requests=3, input_tokens=10)
+    key = route.api_key
+    Route.objects.update(api_key=None)
+    key.delete()
+
+    report = usage_of(endpoint=route.endpoint)
+
+    assert report.sums.requests == 3
+    assert [(item.provider, item.cost) for item in report.models] == [("", None)]
+    assert UsageBucket.objects.exists()
+
+
+def test_it_reports_of_one_owner_at_a_time(route: Route) -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        usage_of(api_key=route.api_key, endpoint=route.endpoint)
+    with pytest.raises(ValueError, match="unpack"):
+        usage_of(span=LAST_HOURS)
+
+
+def histogram(**counts: int) -> list[int]:
+    assert counts.keys() <= set(LATENCIES)
+    return [counts.get(name, 0) for name in LATENCIES]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.5, 200), (0.25, 150), (0.75, 300), (0.99, 396), (1, 400)]
+)
+def test_latency_lies_evenly_inside_a_column(share: float, expected: float) -> None:
+    counts = histogram(within_200_ms=50, within_400_ms=50)
+
+    assert percentile(share, counts) == pytest.approx(expected)
+
+
+def test_latency_beyond_the_last_bound_has_none() -> None:
+    assert percentile(0.99, histogram(within_50_ms=90, slower=10)) == float("inf")
+    assert percentile(0.5, histogram(within_50_ms=90, slower=10)) < 50
+
+
+def test_without_requests_there_is_no_latency() -> None:
+    assert percentile(0.5, histogram()) is None
+    assert Sums().latency(50) is None

@@ -1,0 +1,184 @@
+"""Where a key may be sent, decided at the moment of dialling."""
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from apikeys.models import ApiKey, CredentialVersion
+from apikeys.services import create_api_key
+from gatewayproject.demo.provider import Provider
+from tests.conftest import MakeEndpoint, MakeKey
+from tests.made_up import OPENAI_KEY
+
+from .asking import chat
+from .conftest import KeyAt
+
+PRIVATE = [
+    "127.0.0.1", "127.8.9.10", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1",
+    "169.254.169.254", "100.64.0.1", "::1", "::", "::ffff:127.0.0.1", "fe80::1", "fd00::1",
+]  # fmt: skip
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Addresses by name, in place of the network's name service."""
+    names: dict[str, list[str]] = {}
+    ask = socket.getaddrinfo
+
+    def answer(host: Any, port: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if host not in names:
+            return ask(host, port, *args, **kwargs)
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in names[host]
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return names
+
+
+@pytest.mark.parametrize(
+    "addresses", [*([address] for address in PRIVATE), ["203.0.113.1", "10.0.0.1"]]
+)
+def test_a_public_name_that_leads_to_a_private_address_is_refused(
+    gateway: str,
+    token: str,
+    make_key: MakeKey,
+    make_endpoint: MakeEndpoint,
+    resolve: dict[str, list[str]],
+    addresses: list[str],
+) -> None:
+    make_endpoint("search", make_key(api_base="https://ai.example.com/v1"))
+    resolve["ai.example.com"] = addresses
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.code) == (502, "provider_unreachable")
+    assert "ai.example.com is on a private network" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("allowed", [[], ["http://127.0.0.1:1"], ["http://localhost:*"]])
+def test_a_private_address_is_refused_once_it_is_no_longer_allowed(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    allowed: list[str],
+) -> None:
+    make_endpoint("search", key_at())
+    settings.ALLOWED_PRIVATE_ORIGINS = allowed
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.code) == (502, "provider_unreachable")
+    assert provider.open_connections == 0
+
+
+@pytest.mark.parametrize("name", ["provider.test", "provider1", "10-0-0-1.example.com"])
+def test_a_name_that_the_operator_allowed_may_be_private(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    resolve: dict[str, list[str]],
+    name: str,
+) -> None:
+    resolve[name] = ["127.0.0.1"]
+    settings.ALLOWED_PRIVATE_ORIGINS = [f"http://{name}:{provider.port}"]
+    make_endpoint("search", key_at(url=f"http://{name}:{provider.port}"))
+
+    answer = chat(gateway, token)
+
+    assert answer.status == 200
+    assert ("Host", f"{name}:{provider.port}") in provider.requests[0].headers
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0177.0.0.1"])
+def test_an_address_in_disguise_gets_past_neither_the_form_nor_the_dialler(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    draft_key: MakeKey,
+    make_endpoint: MakeEndpoint,
+    host: str,
+    by: Any,
+) -> None:
+    key = draft_key(api_base="https://ai.example.com/v1")
+    create_api_key(key, by=by)
+    make_endpoint("search", key)
+    reseal_towards(key, f"http://{host}:{provider.port}")
+    settings.ALLOWED_PRIVATE_ORIGINS = []
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.code) == (502, "provider_unreachable")
+    assert provider.open_connections == 0
+
+
+def reseal_towards(key: ApiKey, url: str) -> None:
+    """Seal the key towards an address that no form would take."""
+    config = {**key.config, "api_base": f"{url}/v1"}
+    version = CredentialVersion.seal(key, {"api_key": OPENAI_KEY}, origins=[url], by="kim")
+    version.save()
+    ApiKey.objects.filter(pk=key.pk).update(config=config, current=version)
+
+
+@pytest.mark.parametrize(
+    "variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"]
+)
+def test_proxies_of_the_environment_are_ignored(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    make_endpoint("search", key_at())
+
+    with Provider().running() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        answer = chat(gateway, token)
+
+    assert answer.status == 200
+    assert len(provider.requests) == 1
+    assert not proxy.requests
+
+
+def test_what_was_checked_is_what_is_dialled(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, asked = urlsplit(provider.url).port, []
+    settings.ALLOWED_PRIVATE_ORIGINS = [f"http://provider.test:{port}"]
+    make_endpoint("search", key_at(url=f"http://provider.test:{port}"))
+    ask = socket.getaddrinfo
+
+    def answer_once(host: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """Lead to the provider the first time, and astray ever after."""
+        if host != "provider.test":
+            return ask(host, *args, **kwargs)
+        asked.append(host)
+        return ask("127.0.0.1" if len(asked) == 1 else "127.0.0.9", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer_once)
+
+    assert [chat(gateway, token).status for _ in range(5)] == [200] * 5
+    assert len(asked) == 1

@@ -1,0 +1,182 @@
+"""What goes wrong before a provider is asked, in the words of each dialect and of its SDK."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from django.utils import timezone
+from google import genai
+from google.genai import errors as google_errors
+
+from apikeys.actors import Actor
+from apikeys.models import ApiKey, CredentialVersion
+from endpoints.gateway import app
+from endpoints.gateway.problems import Problem
+from endpoints.models import Endpoint, GatewayToken
+from gatewayproject.demo.provider import Provider
+from tests.conftest import MakeEndpoint
+from tests.made_up import OPENAI_KEY
+
+from .asking import HELLO, chat
+from .conftest import KeyAt
+
+Arrange = Callable[[Any], None]
+
+
+def by_openai(gateway: str, token: str, model: str) -> Exception:
+    client = openai.OpenAI(api_key=token, base_url=f"{gateway}/v1", max_retries=0)
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.chat.completions.create(model=model, messages=HELLO)
+    return raised.value
+
+
+def by_anthropic(gateway: str, token: str, model: str) -> Exception:
+    client = anthropic.Anthropic(api_key=token, base_url=f"{gateway}/anthropic", max_retries=0)
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        client.messages.create(model=model, max_tokens=9, messages=HELLO)
+    return raised.value
+
+
+def by_google(gateway: str, token: str, model: str) -> google_errors.APIError:
+    options = {"base_url": f"{gateway}/gemini"}
+    client = genai.Client(api_key=token, vertexai=False, http_options=options)
+    with pytest.raises(google_errors.APIError) as raised:
+        client.models.generate_content(model=model, contents="Hi")
+    return raised.value
+
+
+REFUSED = openai.AuthenticationError | anthropic.AuthenticationError | google_errors.ClientError
+
+
+@pytest.fixture
+def endpoints(key_at: KeyAt, make_endpoint: MakeEndpoint, by: Actor) -> None:
+    """Endpoints that cannot serve, for one reason each; Groq's key is one that speaks OpenAI's."""
+    key = key_at()
+    make_endpoint("search", key)
+    make_endpoint("disabled", key, enabled=False)
+    make_endpoint("no-key", None)
+    moved, damaged = key_at("moved"), key_at("damaged")
+    make_endpoint("moved", moved)
+    make_endpoint("damaged", damaged)
+    ApiKey.objects.filter(pk=moved.pk).update(config={"api_base": "http://127.0.0.1:9/v1"})
+    CredentialVersion.objects.filter(api_key=damaged).update(
+        sealed=CredentialVersion.objects.get(api_key=key).sealed
+    )
+
+
+STATUSES = {
+    "unknown": (404, "unknown_endpoint"),
+    "Not A Name\x00\ud800"[:-1]: (404, "unknown_endpoint"),
+    "disabled": (403, "endpoint_disabled"),
+    "no-key": (503, "no_working_key"),
+    "moved": (503, "key_unreadable"),
+    "damaged": (503, "key_unreadable"),
+}
+OF_OPENAI = {404: openai.NotFoundError, 403: openai.PermissionDeniedError, 503: openai.APIError}
+OF_ANTHROPIC = {
+    404: (anthropic.NotFoundError, "not_found_error"),
+    403: (anthropic.PermissionDeniedError, "permission_error"),
+    503: (anthropic.ServiceUnavailableError, "api_error"),
+}
+OF_GOOGLE = {
+    404: (google_errors.ClientError, "NOT_FOUND"),
+    403: (google_errors.ClientError, "PERMISSION_DENIED"),
+    503: (google_errors.ServerError, "UNAVAILABLE"),
+}
+
+
+def test_openais_sdk_raises_what_it_would_at_openai(
+    gateway: str, provider: Provider, token: str, endpoints: None
+) -> None:
+    for model, (status, code) in STATUSES.items():
+        error = by_openai(gateway, token, model)
+
+        assert (error.status_code, error.code) == (status, code)
+        assert isinstance(error, OF_OPENAI[status])
+        assert error.type == ("server_error" if status == 503 else "invalid_request_error")
+    assert not provider.requests
+
+
+def test_anthropics_sdk_raises_what_it_would_at_anthropic(
+    gateway: str, provider: Provider, token: str, endpoints: None
+) -> None:
+    for model, (status, code) in STATUSES.items():
+        error = by_anthropic(gateway, token, model)
+
+        raised, kind = OF_ANTHROPIC[status]
+        assert isinstance(error, raised)
+        assert error.body["type"] == "error"
+        assert (error.body["error"]["type"], error.body["error"]["code"]) == (kind, code)
+        assert error.body["request_id"] == error.response.headers["x-gatehouse-request-id"]
+    assert not provider.requests
+
+
+def test_googles_sdk_raises_what_it_would_at_google(
+    gateway: str, provider: Provider, token: str, endpoints: None
+) -> None:
+    for model, (status, code) in STATUSES.items():
+        if " " in model:
+            continue
+        error = by_google(gateway, token, model)
+
+        raised, word = OF_GOOGLE[status]
+        assert isinstance(error, raised)
+        assert (error.code, error.status) == (status, word)
+        assert error.details["error"]["details"][0]["reason"] == code.upper()
+    assert not provider.requests
+
+
+@pytest.mark.parametrize("name", ["moved", "damaged"])
+def test_a_key_that_does_not_open_says_so_and_nothing_of_itself(
+    gateway: str, token: str, endpoints: None, name: str
+) -> None:
+    answer = chat(gateway, token, name)
+
+    assert (answer.status, answer.code) == (503, "key_unreadable")
+    assert OPENAI_KEY not in answer.body.decode()
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"digest": "0" * 64}, "unknown_token"),
+        ({"revoked_at": timezone.now()}, "token_revoked"),
+        ({"expires_at": timezone.now() - timedelta(seconds=1)}, "token_expired"),
+    ],
+)
+@pytest.mark.parametrize("call", [by_openai, by_anthropic, by_google])
+def test_every_sdk_knows_that_its_token_is_no_good(
+    gateway: str,
+    token: str,
+    endpoint: Endpoint,
+    facts: dict[str, object],
+    code: str,
+    call: Callable[[str, str, str], Any],
+) -> None:
+    GatewayToken.objects.update(**facts)
+
+    error = call(gateway, token, "search")
+
+    assert isinstance(error, REFUSED)
+    assert error.response.status_code == 401 if error.response else error.code == 401
+    assert code in str(getattr(error, "body", None) or error.details).lower()
+
+
+def test_a_refused_request_is_not_kept(gateway: str, token: str, endpoint: Endpoint) -> None:
+    for _ in range(5):
+        assert chat(gateway, "").code == "no_token"
+
+    assert app.NO_TOKEN.__traceback__ is None
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "google"])
+def test_a_problem_at_the_end_of_a_stream_begins_a_line_of_its_own(dialect: str) -> None:
+    event = Problem(502, "provider_broke_off", "It broke off.").event(dialect, "req_1")
+
+    assert event.startswith(b"\n\n")
+    assert event.endswith(b"\n\n")
+    assert (b"event: error\n" in event) == (dialect == "anthropic")

@@ -1,0 +1,159 @@
+"""A key that its provider refuses: noted once, kept to ourselves, and another one tried."""
+
+import pytest
+
+from apikeys.models import ApiKey, Event
+from endpoints.models import Endpoint, Route
+from gatewayproject.demo.provider import Answer, Provider
+from tests.conftest import MakeEndpoint
+from tests.made_up import OPENAI_KEY
+
+from .asking import Answered, ask, chat, eventually
+from .conftest import OTHER_KEY, KeyAt, Rotate
+
+
+def acts_on(key: ApiKey) -> list[str]:
+    """Return what the gateway did with a key, oldest first."""
+    events = Event.objects.about(key).filter(channel="gateway").order_by("id")
+    return [event.act for event in events]
+
+
+def is_refused(key: ApiKey) -> bool:
+    return ApiKey.objects.get(pk=key.pk).refused_at is not None
+
+
+def shows(answer: Answered, secret: str) -> bool:
+    return secret.encode() in answer.body or secret in str(answer.headers)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refused_key_is_noted_once_and_the_caller_learns_no_more(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    status: int,
+    stream: bool,
+) -> None:
+    key = key_at()
+    make_endpoint("search", key, model=f"fail-{status}")
+
+    answers = [chat(gateway, token, stream=stream) for _ in range(3)]
+
+    assert [(answer.status, answer.code) for answer in answers] == [(503, "key_refused")] * 3
+    assert not any(shows(answer, OPENAI_KEY) for answer in answers)
+    eventually(lambda: is_refused(key))
+    assert len(provider.requests) == 3
+    assert acts_on(key) == ["refused by provider"]
+    [event] = Event.objects.about(key).filter(act="refused by provider")
+    assert (event.actor, event.note) == ("gateway", f"The provider answered {status}.")
+
+
+def test_a_route_with_another_key_serves_instead(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    other_key: ApiKey,
+    make_endpoint: MakeEndpoint,
+) -> None:
+    key = key_at()
+    make_endpoint(
+        "search",
+        routes=[
+            Route(api_key=key, model="gpt-5"),
+            Route(api_key=key, model="gpt-4", kind="fallback"),
+            Route(api_key=other_key, model="gpt-3", kind="fallback"),
+        ],
+    )
+    provider.accept_keys = {OTHER_KEY}
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.json()["model"]) == (200, "gpt-3")
+    assert "key=my-other-key" in answer.headers["x-gatehouse-route"]
+    assert len(provider.requests) == 2  # the refused key is not tried again on its other route
+    eventually(lambda: is_refused(key))
+    assert not is_refused(other_key)
+
+
+def test_a_key_that_is_accepted_again_is_good_again(
+    gateway: str, provider: Provider, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
+) -> None:
+    key = key_at()
+    make_endpoint("search", key)
+    provider.accept_keys = set()
+    chat(gateway, token)
+    eventually(lambda: is_refused(key))
+    provider.accept_keys = None
+
+    statuses = [chat(gateway, token).status for _ in range(3)]
+
+    assert statuses == [200, 200, 200]
+    eventually(lambda: not is_refused(key))
+    assert acts_on(key) == ["refused by provider", "accepted again"]
+
+
+def test_credentials_that_were_replaced_meanwhile_are_not_blamed(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    rotate: Rotate,
+) -> None:
+    key = key_at()
+    make_endpoint("search", key)
+    provider.accept_keys = {OTHER_KEY}
+    chat(gateway, token)
+    eventually(lambda: is_refused(key))
+
+    rotate(key, OTHER_KEY)
+    answer = chat(gateway, token)
+
+    assert answer.status == 200
+    assert not is_refused(key)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/search/v1/models", b""),
+        ("/v1/responses", {"model": "search", "input": "Hi"}),
+        ("/search/mlflow/invocations", {"input": "Hi"}),
+    ],
+)
+def test_every_way_in_keeps_a_refused_key_to_itself(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    endpoint: Endpoint,
+    path: str,
+    body: object,
+) -> None:
+    provider.accept_keys = set()
+
+    answer = ask(gateway, path, body, token=token, method="POST" if body else "GET")
+
+    assert (answer.status, answer.code) == (503, "key_refused")
+    assert not shows(answer, OPENAI_KEY)
+
+
+def test_the_message_of_any_other_error_loses_the_key_that_it_repeats(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    provider.next_answers(
+        Answer(
+            status=400,
+            headers={"x-echo": f"Bearer {OPENAI_KEY}", "x-fine": "yes"},
+            body=b'{"error": {"message": "Bad key %b!"}}' % OPENAI_KEY.encode(),
+        )
+    )
+
+    answer = chat(gateway, token)
+
+    assert answer.json() == {"error": {"message": "Bad key [removed]!"}}
+    assert "x-echo" not in answer.headers
+    assert answer.headers["x-fine"] == "yes"

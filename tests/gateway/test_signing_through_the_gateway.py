@@ -1,0 +1,61 @@
+"""The whole way: a key is sealed with its client secret, and a caller's request has a token."""
+
+import json
+from collections.abc import Callable
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from apikeys.models import ApiKey
+from endpoints.models import Endpoint
+from gatewayproject.demo.provider import Provider
+from tests import made_up
+
+from .clouds import form, header
+
+
+@pytest.fixture
+def chat(
+    gateway: str,
+    token: str,
+    provider: Provider,
+    make_key: Callable[..., ApiKey],
+    make_endpoint: Callable[..., Endpoint],
+) -> Callable[[], int]:
+    """Chat at an endpoint whose key is a Databricks service principal; returns the status."""
+    key = make_key("my-databricks-key", "databricks", "oauth_m2m", api_base=provider.url)
+    make_endpoint("search", key)
+
+    def chat() -> int:
+        body = json.dumps({"model": "search", "messages": [{"role": "user", "content": "hi"}]})
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        url = f"{gateway}/v1/chat/completions"
+        try:
+            with urlopen(Request(url, body.encode(), headers)) as answer:  # noqa: S310 - loopback
+                return answer.status
+        except HTTPError as error:
+            return error.code
+
+    return chat
+
+
+def test_a_request_carries_the_token_that_the_secret_was_exchanged_for(
+    chat: Callable[[], int], provider: Provider
+) -> None:
+    assert [chat(), chat()] == [200, 200]
+
+    asked, *chats = provider.requests
+    assert asked.target == "/oidc/v1/token"
+    assert form(asked)["scope"] == "all-apis"
+    assert [sent.target for sent in chats] == ["/serving-endpoints/chat/completions"] * 2
+    assert [header(sent, "authorization") for sent in chats] == ["Bearer made-up-1"] * 2
+    assert not any(made_up.OPENAI_KEY in f"{sent}" for sent in chats)
+
+
+def test_a_token_that_the_provider_refuses_is_not_used_again(
+    chat: Callable[[], int], provider: Provider
+) -> None:
+    provider.accept_keys = {"made-up-2"}
+
+    assert [chat(), chat(), chat()] == [503, 200, 200]

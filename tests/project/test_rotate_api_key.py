@@ -1,0 +1,282 @@
+"""`rotate_api_key`, `rotation_due` and `destroy_previous`, as scripts and cron call them."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from apikeys import checks, services
+from apikeys.models import ApiKey, CredentialVersion, Event
+from apikeys.sealing import Secrets
+from tests.conftest import MakeKey
+from tests.made_up import OPENAI_KEY
+
+pytestmark = pytest.mark.django_db
+
+NEW_KEY = "sk-proj-AnotherOne00000000000000000000000000NeWx"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with text on its stdin and return what it printed."""
+
+    def run(*arguments: str, stdin: str = "") -> str:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        out = io.StringIO()
+        call_command(*arguments, stdout=out)
+        return out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def key(make_key: MakeKey) -> ApiKey:
+    return make_key("my-openai-key")
+
+
+@pytest.fixture
+def provider_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    def say(outcome: str) -> None:
+        class Fake:
+            def check(self, api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+                return checks.CheckResult(outcome, "In our words.")
+
+        monkeypatch.setattr(checks, "_registered", Fake())
+
+    return say
+
+
+def opened(key: ApiKey, slot: str = "current") -> str | None:
+    key = ApiKey.objects.with_versions().get(pk=key.pk)
+    version = getattr(key, slot)
+    return version and version.open_for(key, towards=key.origins())["api_key"]
+
+
+# --- rotate_api_key ----------------------------------------------------------------------------
+
+
+def test_new_credentials_from_stdin_are_in_use_at_once(run: Run, key: ApiKey) -> None:
+    output = run("rotate_api_key", "MY-openai-key", stdin=f"{NEW_KEY}\n")
+
+    assert output == "Rotated my-openai-key.\n"
+    assert opened(key) == NEW_KEY
+    assert opened(key, "previous") == OPENAI_KEY
+    event = Event.objects.about(key).first()
+    assert (event.act, event.channel, event.fields) == ("edited", "command", ["api_key"])
+
+
+def test_compromised_credentials_leave_no_previous_ones(run: Run, key: ApiKey) -> None:
+    run("rotate_api_key", "my-openai-key", "--compromised", stdin=NEW_KEY)
+
+    assert opened(key, "previous") is None
+    assert CredentialVersion.objects.get(pk=key.current_id).sealed is None
+
+
+def test_parts_that_are_not_given_are_kept(run: Run, make_key: MakeKey) -> None:
+    key = make_key("aws", "bedrock", "access_keys")
+
+    run("rotate_api_key", "aws", stdin=json.dumps({"aws_secret_access_key": "n" * 40}))
+
+    key = ApiKey.objects.get()
+    secrets = key.current.open_for(key, towards=key.origins())
+    assert secrets["aws_secret_access_key"] == "n" * 40
+    assert secrets["aws_access_key_id"] == "AKIAIOSFODNN7EXAMPLE"
+
+
+def test_staged_tested_and_promoted_in_one_go(
+    run: Run, key: ApiKey, provider_says: Callable[[str], None], tmp_path: Path
+) -> None:
+    provider_says(checks.WORKS)
+    file = tmp_path / "key"
+    file.write_text(NEW_KEY)
+
+    output = run(
+        "rotate_api_key", key.name, "--stage", "--test", "--promote", "--from-file", str(file)
+    )
+
+    assert output.splitlines() == [
+        "Staged new credentials for my-openai-key.",
+        "The pending credentials passed the test. In our words.",
+        "Promoted: my-openai-key uses the new credentials.",
+    ]
+    assert opened(key) == NEW_KEY
+
+
+def test_what_fails_its_test_is_not_promoted(
+    run: Run, key: ApiKey, provider_says: Callable[[str], None]
+) -> None:
+    provider_says(checks.REFUSED)
+
+    with pytest.raises(CommandError, match=r"passed no test\. In our words\.") as refusal:
+        run("rotate_api_key", key.name, "--stage", "--test", "--promote", stdin=NEW_KEY)
+
+    assert refusal.value.returncode == 1
+    assert (opened(key), opened(key, "pending")) == (OPENAI_KEY, NEW_KEY)
+
+
+def test_promoting_what_was_not_tested_has_to_be_said(run: Run, key: ApiKey) -> None:
+    run("rotate_api_key", key.name, "--stage", stdin=NEW_KEY)
+
+    with pytest.raises(CommandError, match="--untested"):
+        run("rotate_api_key", key.name, "--promote")
+    run("rotate_api_key", key.name, "--promote", "--untested")
+
+    assert opened(key) == NEW_KEY
+
+
+def test_one_rolls_back(run: Run, key: ApiKey) -> None:
+    run("rotate_api_key", key.name, stdin=NEW_KEY)
+
+    output = run("rotate_api_key", key.name, "--roll-back")
+
+    assert output == "Rolled back: my-openai-key uses the previous credentials again.\n"
+    assert (opened(key), opened(key, "previous")) == (OPENAI_KEY, NEW_KEY)
+
+
+def test_a_test_alone_asks_about_those_in_use(
+    run: Run, key: ApiKey, provider_says: Callable[[str], None]
+) -> None:
+    provider_says(checks.WORKS)
+
+    assert "The current credentials passed the test." in run("rotate_api_key", key.name, "--test")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "because"),
+    [
+        (["no-such-key"], "No API key has this name"),
+        (["my-openai-key", "--roll-back"], "There are no previous credentials"),
+        (["my-openai-key", "--promote", "--untested"], "There are no pending credentials"),
+        (["my-openai-key", "--roll-back", "--stage"], "--roll-back goes with no other act"),
+        (["my-openai-key", "--stage"], "Enter API key"),
+        (["my-openai-key", "--from-file", "/nowhere"], "No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_reason(
+    run: Run, key: ApiKey, arguments: list[str], because: str
+) -> None:
+    before = Event.objects.count()
+
+    with pytest.raises(CommandError, match=because) as refusal:
+        run("rotate_api_key", *arguments)
+
+    assert refusal.value.returncode == 1
+    assert opened(key) == OPENAI_KEY
+    assert Event.objects.count() == before
+
+
+def test_a_refusal_does_not_repeat_the_secret(run: Run, key: ApiKey) -> None:
+    with pytest.raises(CommandError) as refusal:
+        run("rotate_api_key", key.name, stdin=f"{NEW_KEY} and more")
+
+    assert NEW_KEY not in str(refusal.value)
+
+
+# --- rotation_due ------------------------------------------------------------------------------
+
+
+def put(name: str, **values: Any) -> None:
+    ApiKey.objects.filter(name=name).update(**values)
+
+
+def test_nothing_is_due(run: Run, key: ApiKey) -> None:
+    assert run("rotation_due") == "No API key needs new credentials.\n"
+    assert run("rotation_due", "--json") == "[]\n"
+
+
+def test_what_needs_new_credentials_is_listed_and_cron_is_told(
+    make_key: MakeKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("fine", "due", "overdue", "expired", "refused", "disabled"):
+        make_key(name)
+    past, ahead = timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)
+    put("due", due_at=past, overdue_at=ahead)
+    put("overdue", due_at=past, overdue_at=past)
+    put("expired", due_at=past, expires_at=past)
+    put("refused", refused_at=past)
+    put("disabled", refused_at=past, enabled=False)
+
+    with pytest.raises(CommandError, match="4 API keys need new credentials") as told:
+        call_command("rotation_due", "--json")
+
+    assert told.value.returncode == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["status"]) for row in rows] == [
+        (name, name) for name in ("due", "expired", "overdue", "refused")
+    ]
+    with pytest.raises(CommandError):
+        call_command("rotation_due")
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].startswith("NAME")
+    assert [line.split()[0] for line in table[1:]] == ["due", "expired", "overdue", "refused"]
+
+
+# --- destroy_previous --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rotated(run: Run, key: ApiKey) -> Callable[[int], ApiKey]:
+    """A key whose credentials were replaced so many days ago."""
+
+    def rotated(days: int) -> ApiKey:
+        run("rotate_api_key", key.name, stdin=NEW_KEY)
+        CredentialVersion.objects.filter(pk=key.current_id).update(
+            replaced_at=timezone.now() - timedelta(days=days)
+        )
+        return ApiKey.objects.get(pk=key.pk)
+
+    return rotated
+
+
+def test_previous_credentials_are_destroyed_when_their_time_is_over(
+    run: Run, rotated: Callable[[int], ApiKey]
+) -> None:
+    key = rotated(8)
+
+    assert run("destroy_previous") == "Destroyed the previous credentials of 1 API key.\n"
+
+    assert opened(key, "previous") is None
+    assert CredentialVersion.objects.get(pk=key.previous_id).sealed is None
+    event = Event.objects.about(key).first()
+    assert (event.act, event.channel) == ("destroyed previous credentials", "command")
+    assert run("destroy_previous") == "Destroyed the previous credentials of 0 API keys.\n"
+
+
+def test_previous_credentials_are_kept_for_their_time(
+    run: Run, rotated: Callable[[int], ApiKey], settings: Any
+) -> None:
+    key = rotated(6)
+
+    assert "of 0 API keys" in run("destroy_previous")
+    assert "of 1 API key" in run("destroy_previous", "--older-than-days", "5", "--dry-run")
+    assert opened(key, "previous") == OPENAI_KEY
+    assert "of 1 API key" in run("destroy_previous", "--older-than-days", "5")
+    assert opened(key, "previous") is None
+
+
+@pytest.mark.parametrize("days", ["-1", "99999999999"])
+def test_a_number_of_days_that_makes_no_sense_is_refused(run: Run, days: str) -> None:
+    with pytest.raises(CommandError):
+        run("destroy_previous", f"--older-than-days={days}")
+
+
+def test_what_somebody_is_changing_is_left_to_the_next_run(
+    run: Run, rotated: Callable[[int], ApiKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated(8)
+
+    def lose(*args: object, **kwargs: object) -> None:
+        raise services.Conflict
+
+    monkeypatch.setattr(services, "destroy_previous", lose)
+    with pytest.raises(CommandError, match="my-openai-key") as left:
+        run("destroy_previous")
+
+    assert left.value.returncode == 3
