@@ -11,7 +11,14 @@ from apikeys.models.api_key import MAX_ROTATE_EVERY
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
-from .credentials import REMOVE, LastDayField, removal_field, removed_in, secret_field
+from .credentials import (
+    REMOVE,
+    LastDayField,
+    compromised_field,
+    removal_field,
+    removed_in,
+    secret_field,
+)
 from .widgets import ComboboxInput, OptionalField, RevisionField
 
 DETAILS = ("name", "environment", "team", "description")
@@ -59,6 +66,8 @@ class ApiKeyForm(RefusableForm):
             self.fields[spec.name] = self._field(spec)
             if spec.secret and self.is_edit and not spec.required and self._is_stored(spec):
                 self.fields[REMOVE + spec.name] = removal_field(spec)
+        if self.is_edit and self.secret_fields():
+            self.fields["compromised"] = compromised_field()
         self.fields["expires_at"].begin_with(api_key.expires_at)
         self._focus_first_empty()
 
@@ -115,6 +124,10 @@ class ApiKeyForm(RefusableForm):
 
     def secret_fields(self) -> list[Any]:
         return [self[spec.name] for spec in self.specs if spec.secret]
+
+    def compromised(self) -> Any:
+        """The box for old credentials that somebody else may know, where there are any."""
+        return self["compromised"] if "compromised" in self.fields else None
 
     def removals(self) -> list[Any]:
         return [self[name] for name in self.fields if name.startswith(REMOVE)]

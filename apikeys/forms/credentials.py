@@ -34,6 +34,14 @@ def removal_field(spec: FieldSpec) -> forms.BooleanField:
     return forms.BooleanField(required=False, label=f"Remove the stored {spec.label.lower()}")
 
 
+def compromised_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        required=False,
+        label="The old credentials are compromised",
+        help_text="They are destroyed at once, and there is no way back to them.",
+    )
+
+
 def removed_in(cleaned_data: dict[str, Any]) -> list[str]:
     """Return the names of the optional secrets to drop."""
     return [

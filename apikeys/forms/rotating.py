@@ -10,7 +10,14 @@ from apikeys.models import ApiKey
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
-from .credentials import REMOVE, LastDayField, removal_field, removed_in, secret_field
+from .credentials import (
+    REMOVE,
+    LastDayField,
+    compromised_field,
+    removal_field,
+    removed_in,
+    secret_field,
+)
 from .widgets import RevisionField
 
 
@@ -41,11 +48,7 @@ class PromoteForm(ActForm):
         label="Type the name of the key, to promote them without a passed test",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
-    compromised = forms.BooleanField(
-        required=False,
-        label="The old credentials are compromised",
-        help_text="They are destroyed at once, and there is no way back to them.",
-    )
+    compromised = compromised_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

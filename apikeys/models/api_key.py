@@ -159,7 +159,7 @@ class ApiKey(SchemeFields, models.Model):
         self.name = tidy_name(self.name)
         self.name_key = same_name_key(self.name)[:MAX_NAME_KEY]
         try:
-            super().clean_fields({*excluded, "name_key"})
+            super().clean_fields({*excluded, *self._known_to_be_there(), "name_key"})
         except ValidationError as error:
             errors = error.update_error_dict(errors)
         if self.name and not self.name_key:
@@ -169,6 +169,14 @@ class ApiKey(SchemeFields, models.Model):
         self.notes = list(dict.fromkeys(self.notes))  # forms and services both clean
         if errors:
             raise ValidationError(errors)
+
+    def _known_to_be_there(self) -> set[str]:
+        """Return the references that need not be looked up: services set them, or they are loaded.
+
+        A constraint of the database stands behind each of them.
+        """
+        loaded = {"scheme"} if ApiKey.scheme.is_cached(self) else set()
+        return {"current", "pending", "previous", *loaded}
 
     def validate_unique(self, exclude: Iterable[str] | None = None) -> None:
         super().validate_unique({*(exclude or ()), "name_key"})
@@ -221,12 +229,14 @@ class ApiKey(SchemeFields, models.Model):
 
         Queries the stored row.
         """
-        stored = ApiKey.objects.select_related("scheme").filter(pk=self.pk).first()
+        stored = ApiKey.objects.filter(pk=self.pk).values_list("scheme_id", "config").first()
         if stored is None:
             return False  # deleted in the meantime, which saving will find out
+        scheme_id, before = stored
         try:
-            config = self.scheme.clean_config(self.config, [])
-            return not self.scheme.origins_for(config) <= stored.origins()
+            after = self.scheme.clean_config(self.config, [])
+            origins = self.scheme.origins_for(before) if scheme_id == self.scheme_id else set()
+            return not self.scheme.origins_for(after) <= origins
         except ValidationError:
             return True
 

@@ -16,6 +16,7 @@ from . import versions
 from .versions import Conflict
 
 DETAILS = ("name", "environment", "team", "description", "rotate_every_days", "expires_at")
+NOTHING_INSTEAD = "Enter the new credentials that take the place of the compromised ones."
 OLD_EXPIRY = "The expiry date was that of the old credentials: it was removed."
 
 
@@ -51,8 +52,10 @@ def update_api_key(
     """Save what differs from the stored row and return the names of what changed.
 
     Secrets that were not typed are kept, those in ``remove`` are dropped. New credentials are
-    current at once, and the old ones the previous, unless they are ``compromised``: then they are
-    destroyed. Raises ``ValidationError``, and ``Conflict`` where the row is no longer at ``rev``.
+    current at once, and the old ones the previous, unless they are ``compromised``: then there have
+    to be new ones, and the old ones are destroyed.
+
+    Raises ``ValidationError``, and ``Conflict`` where the row is no longer at ``rev``.
     """
     if not ApiKey.objects.filter(pk=api_key.pk, rev=rev).exists():
         raise Conflict
@@ -68,12 +71,15 @@ def update_api_key(
             stored, api_key.secrets, by=by.name, origins=api_key.origins(), remove=remove,
             notes=api_key.notes,
         )  # fmt: skip
+        if compromised and not parts:
+            raise ValidationError({"compromised": NOTHING_INSTEAD})
         changed = [*_differences(api_key, stored), *parts]
         _settle_expiry(api_key, stored, version, is_new=bool(parts))
         if not changed and version is None:
             return []
         _write(api_key, stored, version, is_new=bool(parts), compromised=compromised)
-        Event.record(by, "edited", api_key, fields=changed)
+        note = versions.COMPROMISED if compromised else ""
+        Event.record(by, "edited", api_key, fields=changed, note=note)
     api_key.refresh_from_db()
     api_key.secrets = Secrets()
     return changed

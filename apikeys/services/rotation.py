@@ -113,7 +113,9 @@ def promote_credentials(
                 }
             )
         versions.put_in_force(stored, version, rev=rev, compromised=compromised, pending=None)
-        note = "" if version.has_passed else "without a passed test"
+        notes = [] if version.has_passed else ["without a passed test"]
+        notes += [versions.COMPROMISED] if compromised else []
+        note = "; ".join(notes)
         Event.record(by, "promoted credentials", stored, fields=version.parts, note=note)
 
 

@@ -15,6 +15,7 @@ from apikeys.models import ApiKey, CredentialVersion
 from apikeys.sealing import CannotOpen, Secrets
 
 SAME = "The credentials are the same as those stored: they were left as they are."
+COMPROMISED = "the old ones were compromised and are destroyed"
 PATIENCE = 250  # milliseconds to wait for readers of the write-ahead log; the next act tries again
 
 

@@ -105,11 +105,9 @@ def api_key_endpoints(request: HttpRequest, pk: UUID) -> HttpResponse:
 def api_key_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     api_key = _get(pk)
     form = ApiKeyForm(posted(request), api_key=api_key)
-    radius = api_key.blast_radius()
     if was_asked_to_test(request):
         tested = test_typed(request, form)
-        context = {"api_key": _get(pk), "radius": radius, "tested": tested}
-        return render_form(request, "apikeys/edit.html", form, **context, status=tested.status)
+        return _edit_page(request, form, tested=tested, status=tested.status)
     if request.method == "POST" and form.is_valid():
         try:
             changed = services.update_api_key(
@@ -117,6 +115,7 @@ def api_key_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
                 by=Actor.of(request),
                 rev=form.cleaned_data.get("rev") or 0,
                 remove=form.removed,
+                compromised=form.cleaned_data.get("compromised", False),
             )
         except ValidationError as error:
             form.show(error)
@@ -125,7 +124,7 @@ def api_key_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
         else:
             _report(request, api_key, changed)
             return redirect(api_key)
-    return render_form(request, "apikeys/edit.html", form, api_key=_get(pk), radius=radius)
+    return _edit_page(request, form)
 
 
 def _edit_again(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -133,17 +132,15 @@ def _edit_again(request: HttpRequest, pk: UUID) -> HttpResponse:
     api_key = _get(pk)
     data = request.POST.copy()
     data["rev"] = str(api_key.rev)
-    form = ApiKeyForm(data, api_key=_get(pk))
-    latest = Event.objects.about(api_key).first()
-    return render_form(
-        request,
-        "apikeys/edit.html",
-        form,
-        api_key=api_key,
-        radius=api_key.blast_radius(),
-        conflict=latest,
-        status=409,
-    )
+    form = ApiKeyForm(data, api_key=api_key)
+    return _edit_page(request, form, conflict=Event.objects.about(api_key).first(), status=409)
+
+
+def _edit_page(request: HttpRequest, form: ApiKeyForm, **context: Any) -> HttpResponse:
+    """Show ``form``, around it the key as it is stored: the form's own holds what was typed."""
+    stored = _get(form.api_key.pk)
+    context |= {"api_key": stored, "radius": stored.blast_radius()}
+    return render_form(request, "apikeys/edit.html", form, **context)
 
 
 def _report(request: HttpRequest, api_key: ApiKey, changed: list[str]) -> None:

@@ -199,6 +199,7 @@ def test_it_is_copied_where_the_browser_has_no_clipboard_to_offer(
 
     expect(shown.get_by_role("status")).to_have_text("Copied")
     press(shown, "Close")
+    expect(person.page.get_by_role("link", name="search-service", exact=True)).to_be_visible()
     search = person.page.get_by_role("searchbox", name="Search")
     search.focus()
     person.page.keyboard.press("Control+V")

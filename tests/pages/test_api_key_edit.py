@@ -92,6 +92,31 @@ def test_the_same_credentials_again_are_left_as_they_are(client: Client, key: Ap
     assert ApiKey.objects.get().credentials_changed_at == YESTERDAY
 
 
+def test_compromised_credentials_are_destroyed_when_others_are_saved(
+    client: Client, key: ApiKey
+) -> None:
+    client.post(f"/api-keys/{key.pk}/edit/", edited(key, api_key=CANARY, compromised="on"))
+
+    stored = ApiKey.objects.with_versions().get()
+    assert opened(stored) == {"api_key": CANARY}
+    assert stored.previous is None
+    assert not CredentialVersion.objects.get(pk=key.current_id).sealed
+    assert "compromised" in Event.objects.about(key)[0].note
+
+
+@pytest.mark.parametrize("typed", ["", OPENAI_KEY])
+def test_compromised_credentials_need_others_in_their_place(
+    client: Client, key: ApiKey, typed: str
+) -> None:
+    form = edited(key, name="renamed", api_key=typed, compromised="on")
+
+    response = client.post(f"/api-keys/{key.pk}/edit/", form)
+
+    assert response.status_code == 422
+    assert set(errors_in(response)) == {"compromised"}
+    assert ApiKey.objects.get().name == "my-openai-key"
+
+
 def test_each_part_of_a_compound_credential_is_kept_or_replaced_on_its_own(
     client: Client, make_key: MakeKey
 ) -> None:
@@ -266,15 +291,16 @@ def test_a_key_that_was_deleted_meanwhile_is_not_found(client: Client, key: ApiK
 
 
 class _DeletesMeanwhile:
-    """Deletes the key as soon as a request has read it and goes on to its endpoints."""
+    """Deletes the key when a request, which has read it, is about to read it again."""
 
     def __init__(self, key: ApiKey) -> None:
-        self.key, self.done = key, False
+        self.key, self.looks = key, 0
 
     def __call__(self, execute: Any, sql: str, *args: Any) -> Any:
-        if "endpoints_endpoint" in sql and not self.done:
-            self.done = True
-            ApiKey.objects.get(pk=self.key.pk).delete()
+        if sql.startswith("SELECT") and 'FROM "apikeys_apikey"' in sql:
+            self.looks += 1
+            if self.looks == 2:
+                ApiKey.objects.get(pk=self.key.pk).delete()
         return execute(sql, *args)
 
 

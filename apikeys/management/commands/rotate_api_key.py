@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
 from apikeys.actors import Actor
-from apikeys.management.reading import read_secrets, told
+from apikeys.management.acting import act_on
+from apikeys.management.reading import read_secrets
 from apikeys.models import ApiKey
 
-MOVED_ON = "Somebody else changed this key at the same moment. Nothing was done: run it again."
 ROLL_BACK_ALONE = "--roll-back goes with no other act."
 
 
@@ -47,21 +46,7 @@ class Command(BaseCommand):
         if "roll_back" in chosen and len(chosen) > 1:
             raise CommandError(ROLL_BACK_ALONE)
         for act in chosen or ["replace"]:
-            self._do(act, name)
-
-    def _do(self, act: str, name: str) -> None:
-        api_key = ApiKey.objects.with_versions().named(name).first()
-        if api_key is None:
-            raise CommandError("No API key has this name. list_api_keys lists them all.")
-        try:
-            done = getattr(self, f"_{act}")(api_key)
-        except ValidationError as error:
-            raise CommandError(told(error)) from None
-        except services.Conflict:
-            raise CommandError(MOVED_ON) from None
-        for note in api_key.notes:
-            self.stdout.write(note)
-        self.stdout.write(done)
+            self.stdout.write(act_on(name, getattr(self, f"_{act}")))
 
     def _replace(self, api_key: ApiKey) -> str:
         api_key.secrets = read_secrets(api_key.scheme, self.options["from_file"])
