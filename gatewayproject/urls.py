@@ -5,11 +5,12 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 
 from gatewayproject import metrics, views
+from gatewayproject.overview import overview
 
 handler400 = "gatewayproject.views.bad_request"
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", overview, name="home"),
     path("", include("apikeys.urls")),
     path("", include("endpoints.urls")),
     path("login/", views.SignInView.as_view(redirect_authenticated_user=True), name="login"),

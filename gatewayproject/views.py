@@ -1,4 +1,4 @@
-"""The first page, the health checks, and the pages for when something is wrong."""
+"""Signing in, the health checks, and the pages for when something is wrong."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
@@ -9,28 +9,13 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from apikeys.models import ApiKey, Event
 from apikeys.services.resealing import missing_master_keys
-from endpoints.models import Endpoint, GatewayToken
 from gatewayproject.draining import is_draining
 
-LATEST = 8
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """The AI Gateway section: how many there are of what, and what happened last."""
-    return render(
-        request,
-        "home.html",
-        {
-            "api_keys": ApiKey.objects.count(),
-            "endpoints": Endpoint.objects.count(),
-            "without_key": Endpoint.objects.in_state("no_key").count(),
-            "tokens": GatewayToken.objects.of_applications().count(),
-            "events": Event.objects.all()[:LATEST],
-        },
-    )
+MISSING_MASTER_KEY = (
+    "stored credentials need a master key that is not in FERNET_KEYS: see “A key that rows still "
+    "need” in docs/rotation.md, also where it is lost"
+)
 
 
 class SignInView(LoginView):
@@ -69,7 +54,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _in_the_way() -> str:
     try:
         if missing_master_keys():
-            return "stored credentials need a master key that is not in FERNET_KEYS"
+            return MISSING_MASTER_KEY
     except DatabaseError:
         return "the database cannot be used"
     return ""

@@ -111,10 +111,13 @@ def usage_of(
     token: GatewayToken | None = None,
     span: Span = LAST_HOURS,
 ) -> UsageReport:
-    """Report what went through one of them during ``span``. Three queries, two where it is idle."""
+    """Report what went through one of them, or through the whole gateway, during ``span``.
+
+    Three queries, two where it is idle.
+    """
     owners = {"api_key": api_key, "endpoint": endpoint, "token": token}
-    (owner,) = ({name: thing.pk} for name, thing in owners.items() if thing is not None)
-    buckets = UsageBucket.objects.filter(**owner)
+    given = {name: thing.pk for name, thing in owners.items() if thing is not None}
+    buckets = UsageBucket.objects.filter(**given)
     starts = span.starts(timezone.now())
     recent = buckets.filter(hour__gte=starts[0])
     hours = list(_summed(recent, "hour", columns=_COLUMNS).annotate(Max("last_at")))

@@ -91,7 +91,8 @@ def test_without_a_replacement_the_name_is_to_be_typed_and_endpoints_are_marked(
     person.page.get_by_role("link", name="search", exact=True).click()
     expect(person.page.get_by_text("This endpoint has no key")).to_be_visible()
     person.goes_to("/")
-    expect(person.page.get_by_role("link", name="Endpoints without a key")).to_contain_text("2")
+    calls = person.page.get_by_role("region", name="Needs attention")
+    expect(calls).to_contain_text("2 endpoints without a key")
 
 
 def test_the_second_of_two_is_told_and_nothing_is_deleted(

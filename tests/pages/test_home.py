@@ -1,10 +1,14 @@
 """The AI Gateway section."""
 
+from uuid import uuid4
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
-from endpoints.models import Route
+from apikeys.models import ApiKey
+from endpoints.models import Route, UsageBucket
 from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 
 from .browsing import text_of
@@ -63,8 +67,41 @@ def test_it_counts_and_tells_what_happened_last(
 
     page = text_of(client.get("/"))
 
-    assert "API keys 1 Endpoints 2 Endpoints without a key 1 Tokens 0" in page
+    assert "API keys 1 Endpoints 2 Tokens 0" in page
     assert "kim created endpoint broken" in page
+    assert "1 endpoint without a key" in page
+
+
+def test_it_names_what_needs_somebody_and_leads_there(client: Client, make_key: MakeKey) -> None:
+    assertNotContains(client.get("/"), "Needs attention")
+
+    make_key("fine")
+    for name in ("refused", "refused too", "overdue"):
+        make_key(name)
+    now = timezone.now()
+    ApiKey.objects.filter(name__startswith="refused").update(refused_at=now)
+    ApiKey.objects.filter(name="overdue").update(due_at=now, overdue_at=now)
+
+    response = client.get("/")
+    assert "2 API keys refused by provider 1 API key overdue" in text_of(response)
+    assertContains(response, '<a href="/api-keys/?status=refused">2 API keys</a>')
+    assertContains(client.get("/api-keys/?status=overdue"), "overdue")
+
+
+def test_it_shows_what_went_through_the_whole_gateway(
+    client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToken
+) -> None:
+    make_endpoint("search", make_key())
+    make_token()
+    assert "Not used yet. Requests that applications send to" in text_of(client.get("/"))
+
+    now = timezone.now()
+    facts = {"hour": now.replace(minute=0, second=0, microsecond=0), "last_at": now, "model": "m"}
+    for token in (1, 2):
+        whose = {"endpoint_id": 1, "route_id": 1, "api_key_id": uuid4(), "token_id": token}
+        UsageBucket.objects.create(**facts, **whose, requests=21)
+
+    assert "Requests 42" in text_of(client.get("/"))
 
 
 def test_it_tells_no_more_than_the_latest(client: Client, make_key: MakeKey) -> None:
