@@ -5,7 +5,13 @@ import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayproject.settings")
-    from django.core.management import execute_from_command_line
+    if sys.argv[1:2] == ["generate_master_key"]:  # comes before there are any settings
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        from gatewayproject.management.commands.generate_master_key import Command
 
-    execute_from_command_line(sys.argv)
+        Command().run_from_argv(sys.argv)
+    else:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayproject.settings")
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)

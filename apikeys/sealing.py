@@ -21,7 +21,6 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from fernet_fields import EncryptedTextField
 
-_read = msgspec.json.Decoder().decode  # six times as fast as json, on the way of every request
 VERSION = 1
 PADDED_TO = 256  # bytes: the length of a token tells little about the length of the secret
 _MAC_SIZE = 32
@@ -106,6 +105,18 @@ class MasterKeys:
         return bool(self.sealer_of(sealed))
 
 
+class _Payload(msgspec.Struct):
+    """What a token holds. Parsed by msgspec, as this is on the way of every request."""
+
+    v: int
+    owner: str
+    origins: list[str]
+    secret: dict[str, str]
+
+
+_read = msgspec.json.Decoder(_Payload).decode
+
+
 def master_keys() -> MasterKeys:
     """Return the master keys that the settings hold now."""
     return _master_keys(tuple(settings.FERNET_KEYS))
@@ -141,16 +152,14 @@ def open_sealed(sealed: Sealed | None, *, owner: str, towards: Collection[str]) 
     except InvalidToken:
         raise CannotOpen("No master key opens these credentials.") from None
     except ValueError:
-        payload = None
-    if not isinstance(payload, dict) or not payload.keys() >= {"v", "owner", "origins", "secret"}:
-        raise CannotOpen("These credentials were not sealed by Gatehouse.")
-    if payload["v"] != VERSION:
+        raise CannotOpen("These credentials were not sealed by Gatehouse.") from None
+    if payload.v != VERSION:
         raise CannotOpen("These credentials were sealed by a newer Gatehouse.")
-    if payload["owner"] != owner:
+    if payload.owner != owner:
         raise CannotOpen("These credentials were sealed for another key.")
-    if strange := set(towards).difference(payload["origins"]):
+    if strange := set(towards).difference(payload.origins):
         raise CannotOpen(f"These credentials were not sealed for {', '.join(sorted(strange))}.")
-    return Secrets(payload["secret"])
+    return Secrets(payload.secret)
 
 
 def reseal(sealed: Sealed) -> Sealed | None:

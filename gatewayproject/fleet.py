@@ -1,7 +1,8 @@
 """Every process that serves says so, every few seconds: where it runs and which master keys it has.
 
 ``rotate_master_key`` asks before it re-seals anything that one of them could not read. A request
-never waits for this: it happens on a thread and a connection of its own.
+never waits for this: it happens on a thread and a connection of its own. The connection is kept:
+where a database has no more to give, a process that serves must not pass for gone.
 """
 
 import asyncio
@@ -14,15 +15,17 @@ from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models.functions import Now
 
 from apikeys.models import ServerProcess
 from apikeys.sealing import master_keys
+from apikeys.services import settle_erasing
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 3  # seconds that starting and ending wait for the database
+SOON = 1  # seconds until a process that could not say it tries again
 
 
 class Presence:
@@ -48,10 +51,15 @@ class Presence:
     def _run(self) -> None:
         self._try(lambda: ServerProcess.objects.forgotten().delete())
         while not self._ends.is_set():
-            self._try(self._say)
+            self._try(self._beat)
             self._said.set()
-            self._ends.wait(settings.HEARTBEAT_SECONDS)
+            self._ends.wait(settings.HEARTBEAT_SECONDS if self._is_heard else SOON)
         self._try(lambda: ServerProcess.objects.filter(pk=self.process.pk).delete())
+        connection.close()
+
+    def _beat(self) -> None:
+        self._say()
+        settle_erasing()
 
     def _say(self) -> None:
         """Say it again, or anew where somebody has emptied the table."""
@@ -62,7 +70,8 @@ class Presence:
             self.process.save(force_insert=True)
 
     def _try(self, act: Callable[[], object]) -> None:
-        """While the database is away nobody rotates either: the next beat will do."""
+        """While the database is away nobody rotates either: the next time will do."""
+        close_old_connections()  # a broken one; on PostgreSQL one that still works is kept
         try:
             act()
         except (DatabaseError, InterfaceError) as error:
@@ -71,8 +80,6 @@ class Presence:
             self._is_heard = False
         else:
             self._is_heard = True
-        finally:
-            connection.close()
 
 
 @cache

@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -18,10 +18,19 @@ from django.core.exceptions import ImproperlyConfigured
 # Keys that stand in public documentation or are all one byte: known to everybody, so no secret.
 PUBLISHED_KEYS = frozenset(
     {
-        b"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
-        *(base64.urlsafe_b64encode(bytes([byte]) * 32) for byte in (0x00, 0x01, 0x41, 0x61, 0xFF)),
+        base64.urlsafe_b64decode("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="),
+        *(bytes([byte]) * 32 for byte in (0x00, 0x01, 0x41, 0x61, 0xFF)),
     }
 )
+
+
+@contextlib.contextmanager
+def reasons_alone() -> Iterator[None]:
+    """Where a setting is refused, end with the reason: a traceback would bury it."""
+    try:
+        yield
+    except ImproperlyConfigured as refusal:
+        raise SystemExit(f"Gatehouse does not start: {refusal}") from None
 
 
 def parse_master_keys(values: Iterable[str], *, secret_key: str = "") -> list[str]:
@@ -37,19 +46,28 @@ def parse_master_keys(values: Iterable[str], *, secret_key: str = "") -> list[st
 
 
 def _problem(key: str, earlier: list[str], secret_key: str) -> str:
-    try:
-        raw = base64.b64decode(key.encode("ascii"), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+    """Say what is wrong with ``key``. Keys are compared by their bytes: one has many spellings."""
+    raw = _decoded(key)
+    if raw is None:
         return "is not URL-safe base64."
     if len(raw) != 32:
         return f"holds {len(raw)} bytes where a master key has 32."
-    if key in earlier:
+    if raw in map(_decoded, earlier):
         return "stands there twice."
-    if key == secret_key:
+    if raw == _decoded(secret_key):
         return "is the same as SECRET_KEY; the two must differ."
-    if key.encode() in PUBLISHED_KEYS:
+    if raw in PUBLISHED_KEYS:
         return "is a published sample, known to everybody."
+    if base64.urlsafe_b64encode(raw).decode() != key:  # its fingerprint would be another one
+        return "is not spelt as URL-safe base64: write - for + and _ for /, and copy every letter."
     return ""
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None
 
 
 def generate_master_key() -> str:

@@ -28,43 +28,42 @@ def _master_keys() -> list[str]:
     return env.list("FERNET_KEYS", default=[])
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
-FERNET_KEYS = _master_keys()
+with keyring.reasons_alone():
+    SECRET_KEY = env.str("SECRET_KEY", default="")
+    FERNET_KEYS = _master_keys()
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+    METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+    if DEBUG:
+        SECRET_KEY = SECRET_KEY or keyring.read_or_create(
+            DATA_DIR / "secret_key", keyring.generate_secret_key
+        )
+        FERNET_KEYS = FERNET_KEYS or [
+            keyring.read_or_create(DATA_DIR / "master_key", keyring.generate_master_key)
+        ]
+        ALLOWED_HOSTS = ALLOWED_HOSTS or [
+            ".localhost",
+            "127.0.0.1",
+            "[::1]",
+            env.str("HOST", default="localhost"),
+        ]
+    _missing = [
+        name
+        for name, value in {
+            "SECRET_KEY": SECRET_KEY,
+            "FERNET_KEYS (or FERNET_KEYS_FILE)": FERNET_KEYS,
+            "ALLOWED_HOSTS": ALLOWED_HOSTS,
+        }.items()
+        if not value
+    ]
+    if _missing:
+        raise ImproperlyConfigured(
+            f"with DEBUG off, set {', '.join(_missing)}. "
+            "See .env.example; `make run` sets DEBUG for a trial on this machine."
+        )
+    if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+        raise ImproperlyConfigured("METRICS_TOKEN: use 16 characters or more, and random ones.")
+    FERNET_KEYS = keyring.parse_master_keys(FERNET_KEYS, secret_key=SECRET_KEY)
 FERNET_USE_HKDF = False  # the keys are used as they are, so a token opens with any Fernet tool
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
-if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
-    raise ImproperlyConfigured("METRICS_TOKEN: use 16 characters or more, and random ones.")
-
-if DEBUG:
-    SECRET_KEY = SECRET_KEY or keyring.read_or_create(
-        DATA_DIR / "secret_key", keyring.generate_secret_key
-    )
-    FERNET_KEYS = FERNET_KEYS or [
-        keyring.read_or_create(DATA_DIR / "master_key", keyring.generate_master_key)
-    ]
-    ALLOWED_HOSTS = ALLOWED_HOSTS or [
-        ".localhost",
-        "127.0.0.1",
-        "[::1]",
-        env.str("HOST", default="localhost"),
-    ]
-
-_missing = [
-    name
-    for name, value in {
-        "SECRET_KEY": SECRET_KEY,
-        "FERNET_KEYS (or FERNET_KEYS_FILE)": FERNET_KEYS,
-        "ALLOWED_HOSTS": ALLOWED_HOSTS,
-    }.items()
-    if not value
-]
-if _missing:
-    raise ImproperlyConfigured(
-        f"Gatehouse does not start: with DEBUG off, set {', '.join(_missing)}. "
-        "See .env.example; `make run` sets DEBUG for a trial on this machine."
-    )
-FERNET_KEYS = keyring.parse_master_keys(FERNET_KEYS, secret_key=SECRET_KEY)
 
 # Origins on private networks that a key may be sent to, as http://10.0.0.5:8000 or http://localhost:*
 ALLOWED_PRIVATE_ORIGINS = env.list(

@@ -4,6 +4,7 @@ import json
 import sys
 from getpass import getpass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import CommandError
@@ -12,20 +13,31 @@ from apikeys.catalogue.fields import FieldSpec
 from apikeys.models import AuthScheme
 from apikeys.sealing import Secrets
 
+NO_SECRET = "No secret was read"
 
-def read_secrets(scheme: AuthScheme, path: Path | None) -> Secrets:
+
+class Given(NamedTuple):
+    """What was read: secrets, and the names of those to remove."""
+
+    secrets: Secrets
+    removed: list[str]
+
+
+def read_secrets(scheme: AuthScheme, path: Path | None) -> Given:
     """Read the secrets of ``scheme`` from a file, from stdin, or by asking on a terminal."""
     specs = scheme.secret_specs
     if not specs:
-        return Secrets()
+        return Given(Secrets(), [])
     if path is None and sys.stdin.isatty():
-        return _ask_for(specs)
+        return Given(_ask_for(specs), [])
     try:
         text = (path.read_bytes() if path else sys.stdin.buffer.read()).decode("utf-8-sig")
     except OSError as error:
         raise CommandError(f"--from-file: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise CommandError("The credentials are not text in UTF-8.") from None
+    if not text.strip():
+        raise CommandError(f"{NO_SECRET}: {'the file' if path else 'stdin'} is empty.")
     return _parse(text, specs)
 
 
@@ -41,19 +53,31 @@ def _ask_for(specs: list[FieldSpec]) -> Secrets:
     return Secrets({name: value for name, value in typed.items() if value})
 
 
-def _parse(text: str, specs: list[FieldSpec]) -> Secrets:
+def _parse(text: str, specs: list[FieldSpec]) -> Given:
     """Read the one secret that is needed as it stands, or any of them from a JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         document = None
     names = [spec.name for spec in specs]
-    if isinstance(document, dict) and document and document.keys() <= set(names):
-        return Secrets(document)
+    if isinstance(document, dict) and document.keys() <= set(names):
+        return _given_by_name(document)
     alone = specs if len(specs) == 1 else [spec for spec in specs if spec.required]
     if len(alone) == 1 and (alone[0].is_document or not isinstance(document, dict)):
-        return Secrets({alone[0].name: text.rstrip("\r\n")})
+        return Given(Secrets({alone[0].name: text.rstrip("\r\n")}), [])
     raise CommandError(f"Give a JSON object with one or more of: {', '.join(names)}.")
+
+
+def _given_by_name(document: dict[str, Any]) -> Given:
+    """Take null for a removal. An empty value is more likely a variable that nobody has set."""
+    empty = [
+        name for name, value in document.items() if isinstance(value, str) and not value.strip()
+    ]
+    if empty:
+        told = "leave it out to keep what is stored, or give null to remove it"
+        raise CommandError(f"{NO_SECRET} for {', '.join(empty)}: {told}.")
+    typed = {name: value for name, value in document.items() if value is not None}
+    return Given(Secrets(typed), [name for name in document if name not in typed])
 
 
 def told(error: ValidationError) -> str:

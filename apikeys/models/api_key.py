@@ -1,8 +1,7 @@
 """API keys."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,16 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apikeys import dependents
-from apikeys.catalogue.fields import FieldSpec
-from apikeys.catalogue.origins import origin_of
-from apikeys.sealing import CannotOpen, Secrets
+from apikeys.sealing import Secrets
 
 from .api_key_queries import ApiKeyQuerySet
 from .auth_scheme import AuthScheme
 from .credential_version import CredentialVersion
-from .deadlines import Status, deadlines, statuses
+from .key_versions import KeyVersions
 from .naming import same_name_key, tidy_name, validate_one_line, validate_printable
-from .provider import Provider
 from .scheme_fields import SchemeFields
 
 MAX_NAME_KEY = 240  # characters; some letters become several when their case is folded
@@ -36,7 +32,7 @@ class Environment(models.TextChoices):
     DEVELOPMENT = "development", "Development"
 
 
-class ApiKey(SchemeFields, models.Model):
+class ApiKey(SchemeFields, KeyVersions, models.Model):
     """A provider's credentials under a name that people recognise.
 
     ``secrets`` holds credentials in the clear between a form and sealing; it is no column.
@@ -185,87 +181,6 @@ class ApiKey(SchemeFields, models.Model):
             and ApiKey.objects.named(self.name).exclude(pk=self.pk).exists()
         ):
             raise ValidationError({"name": ValidationError(NAME_TAKEN, code="unique")})
-
-    @property
-    def provider(self) -> Provider:
-        return self.scheme.provider
-
-    def stored_parts(self) -> list[str]:
-        """Return the names of the secret fields that are stored."""
-        try:
-            return self.current.parts if self.current else []
-        except CredentialVersion.DoesNotExist:
-            return []  # deleted in the meantime
-
-    def secret_summary(self) -> list[tuple[FieldSpec, bool]]:
-        """Return each secret field and whether it is stored."""
-        stored = self.stored_parts()
-        return [(spec, spec.name in stored) for spec in self.scheme.secret_specs]
-
-    def config_summary(self) -> list[tuple[FieldSpec, str]]:
-        return [(spec, self.config.get(spec.name, "")) for spec in self.scheme.config_specs]
-
-    def statuses(self) -> list[Status]:
-        """Return what somebody should know of it, the worst first."""
-        return statuses(self, timezone.now())
-
-    def deadlines_with(self, version: CredentialVersion) -> dict[str, datetime | None]:
-        """Return the columns that hold while ``version`` is the current one."""
-        return deadlines(
-            version.created_at,
-            expires_at=version.expires_at,
-            rotate_every_days=self.rotate_every_days,
-        )
-
-    def base_url(self) -> str:
-        """Return where requests go."""
-        return self.scheme.base_url_for(self.config)
-
-    def origins(self) -> set[str]:
-        return self.scheme.origins_for(self.config)
-
-    def moves_elsewhere(self) -> bool:
-        """Whether the key, as it stands now, would go to an origin that the stored row has not.
-
-        Queries the stored row.
-        """
-        stored = ApiKey.objects.filter(pk=self.pk).values_list("scheme_id", "config").first()
-        if stored is None:
-            return False  # deleted in the meantime, which saving will find out
-        scheme_id, before = stored
-        try:
-            after = self.scheme.clean_config(self.config, [])
-            origins = self.scheme.origins_for(before) if scheme_id == self.scheme_id else set()
-            return not self.scheme.origins_for(after) <= origins
-        except ValidationError:
-            return True
-
-    def is_readable(self) -> bool:
-        """Whether a master key recognises the stored credentials. Nothing is opened."""
-        return self.current is not None and self.current.is_readable()
-
-    def unreadable_because(self) -> str:
-        """Open the credentials and forget them again; return why that fails, or ``""``."""
-        if self.current is None:
-            return "No credentials are stored."
-        try:
-            return self._refusal_of(self.current, towards=[origin_of(self.base_url())])
-        except ValueError:
-            return "The address that it would be sent to is not a URL."
-
-    def misfit_of(self, version: CredentialVersion) -> str:
-        """Return why ``version`` cannot be used where this key is sent now, or ``""``."""
-        try:
-            return self._refusal_of(version, towards=self.origins())
-        except ValidationError as error:
-            return " ".join(error.messages)
-
-    def _refusal_of(self, version: CredentialVersion, *, towards: Collection[str]) -> str:
-        try:
-            version.open_for(self, towards=towards)
-        except CannotOpen as error:
-            return str(error)
-        return ""
 
     def blast_radius(self) -> dependents.BlastRadius:
         """Return the endpoints that use this key."""

@@ -46,6 +46,11 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         cutoff = timezone.now() - timedelta(days=days)
         return self.filter(previous__replaced_at__lte=cutoff).sorted_by("name")
 
+    def with_pending_older_than(self, days: int) -> "ApiKeyQuerySet":
+        """Keep those whose pending credentials were staged ``days`` ago or longer."""
+        cutoff = timezone.now() - timedelta(days=days)
+        return self.filter(pending__created_at__lte=cutoff).sorted_by("name")
+
     def sorted_by(self, sort: str) -> "ApiKeyQuerySet":
         return self.order_by(*SORTS.get(sort, SORTS["name"]))
 
@@ -69,6 +74,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             "scheme__provider__name",
             "current__sealed",
             "current__hint",
+            "current__created_at",
             # its statuses, and what rolling back takes
             "enabled",
             "expires_at",

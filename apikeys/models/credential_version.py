@@ -41,6 +41,10 @@ class CredentialVersion(models.Model):
     sealed = SealedField(null=True, editable=False)
     master_key = models.CharField(max_length=16, help_text="Its fingerprint.")
     parts = models.JSONField(default=list, help_text="Names of the secret fields that it holds.")
+    changes = models.JSONField(
+        null=True,
+        help_text="Names of the secret fields that staging changed; it kept the rest as they were.",
+    )
     hint = models.CharField(max_length=4, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now)

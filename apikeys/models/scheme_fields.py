@@ -1,18 +1,49 @@
-"""How an API key checks what its scheme asks for."""
+"""What an API key knows of its scheme, and how it checks what that asks for."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from apikeys.catalogue.fields import member_of
+from apikeys.catalogue.fields import FieldSpec, member_of
 from apikeys.sealing import Secrets
 
 from .auth_scheme import MISSING, MISSING_AFTER_A_MOVE
+from .provider import Provider
 
 
 class SchemeFields:
-    """The part of ``ApiKey`` that cleans ``config`` and ``secrets``."""
+    """The part of ``ApiKey`` about its scheme, which cleans ``config`` and ``secrets``."""
+
+    @property
+    def provider(self) -> Provider:
+        return self.scheme.provider
+
+    def config_summary(self) -> list[tuple[FieldSpec, str]]:
+        return [(spec, self.config.get(spec.name, "")) for spec in self.scheme.config_specs]
+
+    def base_url(self) -> str:
+        """Return where requests go."""
+        return self.scheme.base_url_for(self.config)
+
+    def origins(self) -> set[str]:
+        return self.scheme.origins_for(self.config)
+
+    def moves_elsewhere(self) -> bool:
+        """Whether the key, as it stands now, would go to an origin that the stored row has not.
+
+        Queries the stored row.
+        """
+        stored = type(self).objects.filter(pk=self.pk).values_list("scheme_id", "config").first()
+        if stored is None:
+            return False  # deleted in the meantime, which saving will find out
+        scheme_id, before = stored
+        try:
+            after = self.scheme.clean_config(self.config, [])
+            origins = self.scheme.origins_for(before) if scheme_id == self.scheme_id else set()
+            return not self.scheme.origins_for(after) <= origins
+        except ValidationError:
+            return True
 
     def _clean_scheme_fields(self, errors: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(self.config, Mapping):

@@ -3,6 +3,7 @@
 from .api_keys import create_api_key, update_api_key
 from .catalogue import SyncReport, sync_providers
 from .deletion import check_replacement, delete_api_key, lock_keys
+from .erasing import finish_erasing, settle_erasing
 from .refusals import mark_accepted, mark_refused
 from .rotation import (
     check_credentials,
@@ -27,12 +28,14 @@ __all__ = [
     "disable_api_key",
     "discard_pending",
     "enable_api_key",
+    "finish_erasing",
     "lock_keys",
     "mark_accepted",
     "mark_refused",
     "promote_credentials",
     "roll_back_credentials",
     "secrets_to_test",
+    "settle_erasing",
     "stage_credentials",
     "sync_providers",
     "update_api_key",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, CredentialVersion, Event
 from apikeys.models.api_key import NAME_TAKEN
-from apikeys.sealing import Secrets
+from apikeys.sealing import CannotOpen, Secrets
 
 from . import versions
 from .versions import Conflict
@@ -90,16 +90,29 @@ def _settle_expiry(
 ) -> None:
     """Decide when the credentials expire: when it was typed, else when their kind does.
 
-    A date that was not touched stays for new credentials, unless it is over.
+    A date that was not touched stays for new credentials, unless it is over, or was there because
+    the old ones were short-lived.
     """
     if version is None:
         return
     given, known = api_key.expires_at, version.expires_at
     if given == stored.expires_at and is_new:
-        given = known or (given if given and given > timezone.now() else None)
+        is_over = bool(given and given <= timezone.now()) or _is_short_lived(stored)
+        given = known or (None if is_over else given)
         if stored.expires_at and not given:
             api_key.notes.append(OLD_EXPIRY)
     api_key.expires_at = version.expires_at = given or (known if is_new else None)
+
+
+def _is_short_lived(stored: ApiKey) -> bool:
+    """Whether the stored credentials are of a kind that ends by itself, as far as they open."""
+    if stored.current is None:
+        return False
+    try:
+        secrets = stored.current.open_for(stored, towards=())
+    except CannotOpen:
+        return False
+    return stored.scheme.lifetime_of(secrets) is not None
 
 
 def _differences(api_key: ApiKey, stored: ApiKey) -> list[str]:
@@ -126,7 +139,22 @@ def _write(
     }
     if version is None:
         _keep_credentials(api_key, stored, values)
-        return
+    else:
+        _take_credentials(api_key, stored, version, values, is_new=is_new, compromised=compromised)
+    if api_key.config != stored.config:  # nobody has tested them with these settings
+        tested = stored.versions.exclude(test_outcome="").filter(destroyed_at=None)
+        tested.update(test_outcome="", tested_at=None)
+
+
+def _take_credentials(
+    api_key: ApiKey,
+    stored: ApiKey,
+    version: CredentialVersion,
+    values: dict[str, Any],
+    *,
+    is_new: bool,
+    compromised: bool,
+) -> None:
     if not is_new and stored.current:  # the same credentials, only sealed for another place
         version.created_at = stored.current.created_at
     version.save(force_insert=True)

@@ -9,7 +9,7 @@ from apikeys import dependents
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, Event
 
-from . import versions
+from .erasing import empty_write_ahead_log
 from .versions import Conflict
 
 
@@ -47,7 +47,7 @@ def delete_api_key(
         locked.current = locked.pending = locked.previous = None
         locked.save(update_fields=["current", "pending", "previous"])
         locked.delete()
-        transaction.on_commit(versions.empty_write_ahead_log, robust=True)
+        transaction.on_commit(empty_write_ahead_log, robust=True)
 
 
 def lock_keys(*ids: UUID | None) -> dict[UUID, ApiKey]:

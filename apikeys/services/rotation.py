@@ -13,6 +13,7 @@ from apikeys.models import ApiKey, CredentialVersion, Event
 from apikeys.sealing import CannotOpen, Secrets
 
 from . import versions
+from .deletion import lock_keys
 from .versions import Conflict
 
 SLOTS = ("pending", "current", "previous")
@@ -46,6 +47,7 @@ def stage_credentials(
         if version is None:
             raise ValidationError(_nothing_new(stored))
         version.expires_at = expires_at or version.expires_at
+        version.changes = parts
         version.save(force_insert=True)
         versions.swap(row, rev=rev, pending=version)
         versions.destroy([row.pending])
@@ -84,6 +86,9 @@ def check_credentials(
 
 def _keep_result(stored: ApiKey, version: CredentialVersion, result: checks.CheckResult) -> None:
     now = timezone.now()
+    keys = lock_keys(stored.pk)  # before its versions, as every act does: nobody waits in a ring
+    if stored.pk not in keys or keys[stored.pk].config != stored.config:
+        raise Conflict  # it is sent elsewhere by now, where nobody has tested it
     row = CredentialVersion.objects.filter(pk=version.pk, destroyed_at=None)
     if not row.update(tested_at=now, test_outcome=result.outcome):
         raise Conflict  # destroyed while the provider was thinking
@@ -119,17 +124,23 @@ def promote_credentials(
         Event.record(by, "promoted credentials", stored, fields=version.parts, note=note)
 
 
-def roll_back_credentials(api_key: ApiKey, *, by: Actor, rev: int) -> None:
-    """Swap current and previous version, so that one can go forward again in the same way."""
+def roll_back_credentials(
+    api_key: ApiKey, *, by: Actor, rev: int, compromised: bool = False
+) -> None:
+    """Swap current and previous version, so that one can go forward again in the same way.
+
+    Where the current one is ``compromised`` it is destroyed, and there is no way forward.
+    """
     with transaction.atomic():
         stored = versions.stored_at(api_key, rev)
         version = _usable(stored, stored.previous, NOTHING_PREVIOUS)
-        versions.put_in_force(stored, version, rev=rev)
-        Event.record(by, "rolled back credentials", stored, fields=version.parts)
+        versions.put_in_force(stored, version, rev=rev, compromised=compromised)
+        note = versions.COMPROMISED if compromised else ""
+        Event.record(by, "rolled back credentials", stored, fields=version.parts, note=note)
 
 
 def _usable(stored: ApiKey, version: CredentialVersion | None, missing: str) -> CredentialVersion:
-    """Refuse what is not there, and what was sealed for another place than the key goes to now."""
+    """Refuse what is not there, and what does not fit the key as it stands now."""
     if version is None:
         raise ValidationError(missing)
     if misfit := stored.misfit_of(version):

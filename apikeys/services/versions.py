@@ -7,16 +7,17 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from apikeys.models import ApiKey, CredentialVersion
 from apikeys.sealing import CannotOpen, Secrets
 
+from .erasing import empty_write_ahead_log, settle_erasing
+
 SAME = "The credentials are the same as those stored: they were left as they are."
-COMPROMISED = "the old ones were compromised and are destroyed"
-PATIENCE = 250  # milliseconds to wait for readers of the write-ahead log; the next act tries again
+COMPROMISED = "those in use until then were compromised and are destroyed"
 
 
 class Conflict(Exception):
@@ -35,6 +36,7 @@ def swap(api_key: ApiKey, *, rev: int, **values: Any) -> None:
     """Write ``values`` to the row, if it is still at ``rev``: one compare-and-swap UPDATE."""
     if not ApiKey.objects.filter(pk=api_key.pk, rev=rev).update(**values, rev=F("rev") + 1):
         raise Conflict
+    transaction.on_commit(settle_erasing, robust=True)
 
 
 def put_in_force(
@@ -79,24 +81,6 @@ def destroy(versions: Iterable[CredentialVersion | None]) -> None:
         transaction.on_commit(empty_write_ahead_log, robust=True)
 
 
-def empty_write_ahead_log() -> bool:
-    """Make SQLite's write-ahead log forget the pages as they were; ``secure_delete`` does the rest.
-
-    Where somebody is reading for longer than a moment it is left to the next time. Returns whether
-    it is empty, or nothing of ours to empty.
-    """
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        return connection.vendor != "sqlite"
-    usual = int(connection.settings_dict["OPTIONS"].get("timeout", 5) * 1000)
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE}")
-        try:
-            is_busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {usual}")
-    return not is_busy
-
-
 def next_version(
     stored: ApiKey,
     typed: Secrets,
@@ -112,7 +96,7 @@ def next_version(
     """
     origins = stored.origins() if origins is None else origins
     moves = not set(origins) <= stored.origins()
-    if not (typed or remove or moves):
+    if not (typed or remove or moves or _can_begin_anew(stored)):
         return None, []
     before = _open(stored, typed=typed, towards=() if moves else origins)
     kept = {} if moves else {name: value for name, value in before.items() if name not in remove}
@@ -120,12 +104,19 @@ def next_version(
     changed = sorted(
         name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
     )
+    if not changed and _can_begin_anew(stored):
+        changed = ["credentials"]
     if not changed and not moves:
         notes.append(SAME)
         return None, []
     version = CredentialVersion.seal(stored, after, origins=origins, by=by)
     note_twins(stored, version, notes)
     return version, changed
+
+
+def _can_begin_anew(stored: ApiKey) -> bool:
+    """Whether it lost its credentials, with a master key, and there is nothing to enter again."""
+    return stored.current is None and not any(s.required for s in stored.scheme.secret_specs)
 
 
 def _open(stored: ApiKey, *, typed: Secrets, towards: Collection[str]) -> Secrets:

@@ -45,6 +45,7 @@ def _row(api_key: ApiKey, here: str, endpoint_count: int) -> dict[str, Any]:
     """Return what a row shows, found and escaped once: a template does so at each mention."""
     provider = api_key.provider
     statuses = api_key.statuses()
+    age = (timezone.now() - (api_key.current or api_key).created_at).days
     return {
         "url": escape(f"{here}{api_key.pk}/"),
         "name": escape(api_key.name),
@@ -58,7 +59,7 @@ def _row(api_key: ApiKey, here: str, endpoint_count: int) -> dict[str, Any]:
         "environment_label": api_key.get_environment_display(),
         "endpoint_count": endpoint_count,
         "updated": api_key.credentials_changed_at,
-        "age": age if (age := (timezone.now() - api_key.credentials_changed_at).days) > 30 else 0,
+        "age": age if age > 30 else 0,  # of the credentials: rolling back makes none younger
         "created": api_key.created_at,
         "statuses": statuses,
         "way_back": api_key.rev if Status.REFUSED in statuses and api_key.previous_id else 0,

@@ -10,6 +10,7 @@ from apikeys.services.resealing import (
     Standing,
     current_standing,
     next_step,
+    unreadable_others,
     unreadable_versions,
 )
 
@@ -36,6 +37,7 @@ def encryption(request: HttpRequest) -> HttpResponse:
             "processes": [(process, _part(standing, process)) for process in standing.processes],
             "next_step": next_step(standing),
             "unreadable": unreadable_versions(look_at_each=each, limit=NAMED),
+            "others": unreadable_others(),
             "looked_at_each": each,
         },
     )

@@ -33,9 +33,10 @@ def api_key_act(request: HttpRequest, pk: UUID, act: Act) -> HttpResponse:
         except ValidationError as error:
             form.show(error)
         except services.Conflict:
+            seen = form.given["rev"]
             api_key, radius = _look(pk)
             form = act.form(api_key=api_key, radius=radius)
-            conflict = Event.objects.about(api_key).first()
+            conflict = _what_changed(api_key, since=seen)
         else:
             _tell(request, act, api_key, outcome)
             return redirect(api_key)
@@ -61,6 +62,12 @@ def api_key_test(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _look(pk: UUID) -> tuple[ApiKey, BlastRadius]:
     api_key = get_object_or_404(ApiKey.objects.with_versions(), pk=pk)
     return api_key, api_key.blast_radius()
+
+
+def _what_changed(api_key: ApiKey, *, since: int) -> dict[str, Any]:
+    """Return who changed the key; where nobody did, it is what depends on it that changed."""
+    only_radius = api_key.rev == since
+    return {"radius": only_radius, "event": Event.objects.about(api_key).first()}
 
 
 def _tell(request: HttpRequest, act: Act, api_key: ApiKey, outcome: Any) -> None:

@@ -70,7 +70,10 @@ def test_typed(request: HttpRequest, form: ApiKeyForm) -> Tested:
 
 @contextmanager
 def one_at_a_time(request: HttpRequest) -> Iterator[bool]:
-    """Keep an account from asking around in the network, and from taking every thread."""
+    """Keep an account from asking around in the network, and from taking every thread.
+
+    The turns are this process's own: another process has threads of its own.
+    """
     turn = f"testing-an-api-key-{request.user.pk}"
     is_free = cache.add(turn, True, LONGEST)
     try:

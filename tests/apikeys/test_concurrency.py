@@ -3,17 +3,21 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from threading import Event as Signal
+from time import sleep
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, connections
 
+from apikeys import checks
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Event, Provider
 from apikeys.sealing import Secrets
 from apikeys.services import (
     Conflict,
+    check_credentials,
     create_api_key,
     delete_api_key,
     destroy_previous,
@@ -162,6 +166,34 @@ def test_of_eight_different_moves_one_wins_and_what_is_left_opens(
     kept = CredentialVersion.objects.filter(destroyed_at=None).values_list("pk", flat=True)
     assert set(kept) == pointed_at
     assert len(opened(staged)) == len(pointed_at)
+
+
+def test_a_test_that_ends_while_others_are_promoted_waits_its_turn(
+    staged: ApiKey, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, step_back = Signal(), CredentialVersion.step_back
+
+    class Provider:
+        def check(self, api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+            has_begun.wait(5)
+            return checks.CheckResult(checks.REFUSED, "In our words.")
+
+    def step_back_slowly(version: CredentialVersion) -> None:
+        has_begun.set()
+        sleep(0.5)  # the key's row is locked by now, and this version's is not
+        step_back(version)
+
+    monkeypatch.setattr(checks, "_registered", Provider())
+    monkeypatch.setattr(CredentialVersion, "step_back", step_back_slowly)
+    key = ApiKey.objects.get(pk=staged.pk)
+
+    promoted, result = at_once(
+        promote(staged, by), lambda: check_credentials(key, by=by, rev=key.rev, slot="current")
+    )
+
+    assert (promoted, result.outcome) == (None, checks.REFUSED)
+    after = ApiKey.objects.with_versions().get()
+    assert (after.previous.test_outcome, after.refused_at) == (checks.REFUSED, None)
 
 
 @pytest.mark.parametrize("attempt", range(2))

@@ -1,14 +1,20 @@
 """Destroyed credentials leave the files of the database, and not only the rows."""
 
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from apikeys import services
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, CredentialVersion
 from apikeys.sealing import Secrets
+from apikeys.services import erasing
 from tests.conftest import MakeKey
 from tests.made_up import service_account
 
@@ -98,19 +104,106 @@ def test_a_deleted_key_is_nowhere_in_the_files(make_key: MakeKey, by: Actor) -> 
     assert [in_the_files(token) for token in tokens] == [0, 0]
 
 
-def test_a_reader_who_takes_long_delays_nobody(make_key: MakeKey, by: Actor) -> None:
-    """What is left in the log then goes with the next act."""
-    key = replace(make_key("key"), by, api_key="sk-made-up-second")
-    token = token_of(key.previous_id)
+@contextmanager
+def somebody_reads() -> Iterator[None]:
+    """Hold on to the write-ahead log, as a backup does or a report that takes long."""
     reader = connection.copy()
     with reader.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT count(*) FROM apikeys_apikey")
-        services.destroy_previous(key, by=by, rev=key.rev)
+        yield
         cursor.execute("ROLLBACK")
     reader.close()
-    assert ApiKey.objects.get(pk=key.pk).previous is None
 
-    services.versions.empty_write_ahead_log()
+
+def destroy(key: ApiKey, by: Actor) -> None:
+    services.destroy_previous(key, by=by, rev=key.rev)
+
+
+def delete(key: ApiKey, by: Actor) -> None:
+    services.delete_api_key(key, by=by, seen=key.blast_radius().digest())
+
+
+Act = Callable[[ApiKey, Actor], None]
+
+
+@pytest.fixture(params=[destroy, delete])
+def owed(request: pytest.FixtureRequest, make_key: MakeKey, by: Actor) -> bytes:
+    """A token that was destroyed while somebody was reading: that delays nobody for long."""
+    key = replace(make_key("key"), by, api_key="sk-made-up-second")
+    token = token_of(key.previous_id)
+    with somebody_reads():
+        request.param(key, by)
+        assert not services.settle_erasing()
+    assert in_the_files(token) > 0
+    return token
+
+
+def test_what_a_reader_held_up_goes_with_the_next_act_on_another_key(
+    make_key: MakeKey, by: Actor, owed: bytes
+) -> None:
+    key = make_key("another")
+    assert in_the_files(owed) > 0  # which began nothing new for anybody
+
+    services.disable_api_key(key, by=by, rev=key.rev)
+
+    assert in_the_files(owed) == 0
+
+
+def test_what_a_reader_held_up_is_settled_by_the_server(owed: bytes) -> None:
+    assert services.settle_erasing()
+
+    assert in_the_files(owed) == 0
+
+
+def test_nothing_is_tried_where_nothing_is_owed(
+    make_key: MakeKey, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    services.finish_erasing()
+
+    with django_assert_num_queries(0):
+        assert services.settle_erasing()
+
+
+def test_a_command_says_so_where_the_bytes_are_still_there(
+    make_key: MakeKey, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "TRIES", 1)
+    key = replace(make_key("key"), by, api_key="sk-made-up-second")
+    token = token_of(key.previous_id)
+
+    with somebody_reads(), pytest.raises(CommandError, match="still in SQLite") as told:
+        call_command("destroy_previous", "--older-than-days=0")
+
+    assert told.value.returncode == 3
+    assert in_the_files(token) > 0
+    call_command("destroy_previous")
+    assert in_the_files(token) == 0
+
+
+def test_a_command_waits_for_a_reader_who_is_done_soon(
+    make_key: MakeKey, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = replace(make_key("key"), by, api_key="sk-made-up-second")
+    token = token_of(key.previous_id)
+
+    with ExitStack() as reading:
+        reading.enter_context(somebody_reads())
+        monkeypatch.setattr(erasing.time, "sleep", lambda seconds: reading.close())
+        call_command("destroy_previous", "--older-than-days=0")
 
     assert in_the_files(token) == 0
+
+
+def test_rotating_from_a_terminal_says_so_too(
+    make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(erasing, "TRIES", 1)
+    make_key("key")
+    file, told = tmp_path / "key", io.StringIO()
+    file.write_text("sk-made-up-second")
+
+    with somebody_reads():
+        call_command("rotate_api_key", "key", "--compromised", from_file=file, stderr=told)
+
+    assert "still in SQLite" in told.getvalue()

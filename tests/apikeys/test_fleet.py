@@ -1,10 +1,16 @@
 """A rotation is refused while a process serves that could not read what is re-sealed."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError, SystemCheckError
+from django.db import connection
 from django.db.models.functions import Now
 
 from apikeys.actors import Actor
@@ -17,6 +23,7 @@ from apikeys.services.resealing import (
     rotate_master_key,
     rotating,
 )
+from gatewayproject import fleet
 from gatewayproject.keyring import generate_master_key
 
 MakeKey = Callable[..., ApiKey]
@@ -105,39 +112,112 @@ def test_a_process_that_was_seen_a_moment_ago_is_not(old: str, new: str, by: Act
         rotate_master_key(by=by)
 
 
+def forced_notes() -> list[str]:
+    events = Event.objects.filter(act="forced the move to").order_by("id")
+    return list(events.values_list("note", flat=True))
+
+
 def test_force_overrides_it_and_the_history_says_so(old: str, new: str, by: Actor) -> None:
     serve(old)
 
-    rotate_master_key(by=by, force=True)
+    report = rotate_master_key(by=by, force=True)
 
     assert rows_under(new) == 1
-    begun = Event.objects.get(act="began to move to")
-    assert begun.note.startswith("forced, although: app-1 (process 4711) does not have")
+    assert forced_notes() == ["although app-1 (process 4711) lacks it"]
+    assert [str(problem)[:38] for problem in report.overridden] == [
+        "app-1 (process 4711) does not have the"
+    ]
 
 
-def test_a_process_that_comes_up_meanwhile_ends_the_rotation(
-    old: str, new: str, by: Actor, make_key: MakeKey, settings: Any, monkeypatch: Any
+def test_force_writes_down_every_process_however_many_there_are(
+    old: str, new: str, by: Actor
 ) -> None:
+    for number in range(30):
+        serve(old, host=f"app-{number}")
+
+    rotate_master_key(by=by, force=True)
+
+    notes = forced_notes()
+    assert len(notes) > 1
+    assert all(len(note) < 200 for note in notes)
+    for number in range(30):
+        assert any(f"app-{number} (process 4711) lacks it" in note for note in notes)
+
+
+@pytest.fixture
+def five_more(settings: Any, old: str, new: str, make_key: MakeKey) -> None:
     settings.FERNET_KEYS = [old]
     for number in range(5):
         make_key(f"key-{number}")
     settings.FERNET_KEYS = [new, old]
+
+
+def appear(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """Have a server come up while the first batch is re-sealed."""
     original = rotating.reseal
 
     def reseal(sealed: Any) -> Any:
         if not ServerProcess.objects.exists():
-            serve(old)
+            serve(*keys)
         return original(sealed)
 
     monkeypatch.setattr(rotating, "reseal", reseal)
 
-    with pytest.raises(Refused):
-        rotate_master_key(by=by, batch_size=2)
 
-    assert rows_under(new) == 2
+@pytest.mark.usefixtures("five_more")
+def test_a_process_that_comes_up_meanwhile_stops_the_rotation(
+    old: str, new: str, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appear(monkeypatch, old)
+    erased: list[bool] = []
+    monkeypatch.setattr(rotating, "finish_erasing", lambda: erased.append(True) or True)
+
+    report = rotate_master_key(by=by, batch_size=2)
+
+    assert rows_under(new) == report.moved == 2
+    assert (report.is_complete, erased) == (False, [True])
+    assert [problem.short for problem in report.stopped] == ["app-1 (process 4711) lacks it"]
+    event = Event.objects.get(act="stopped moving to")
+    assert event.note == "2 rows re-sealed; app-1 (process 4711) lacks it"
+    assert not Event.objects.filter(act="finished moving to").exists()
+
+
+@pytest.mark.usefixtures("five_more")
+def test_a_rotation_that_was_stopped_goes_on_when_the_process_is_gone(
+    old: str, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        appear(patch, old)
+        rotate_master_key(by=by, batch_size=2)
     ServerProcess.objects.all().delete()
-    monkeypatch.undo()
+
     assert rotate_master_key(by=by).is_complete
+
+
+@pytest.mark.usefixtures("five_more")
+def test_a_stop_is_exit_status_3_with_the_number_of_rows(
+    old: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    appear(monkeypatch, old)
+
+    with pytest.raises(CommandError, match="Stopped after 2 rows") as error:
+        call_command("rotate_master_key", batch_size=2)
+
+    assert error.value.returncode == 3
+    assert "app-1 (process 4711) does not have the master key" in str(error.value)
+
+
+@pytest.mark.usefixtures("five_more")
+def test_force_writes_down_what_comes_up_meanwhile(
+    old: str, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appear(monkeypatch, old)
+
+    report = rotate_master_key(by=by, batch_size=2, force=True)
+
+    assert report.is_complete
+    assert len(report.overridden) == 1
+    assert forced_notes() == ["although app-1 (process 4711) lacks it"]
 
 
 def test_while_a_process_seals_otherwise_the_old_key_is_not_to_be_dropped(
@@ -150,3 +230,99 @@ def test_while_a_process_seals_otherwise_the_old_key_is_not_to_be_dropped(
 
     assert "seals under" in next_step(current_standing())
     assert master_keys().primary == fingerprint_of(new)
+
+
+# --- What ``check`` says -----------------------------------------------------------------------
+
+
+def test_dropping_the_old_key_while_a_process_seals_under_it_is_an_error_that_names_it(
+    old: str, new: str, by: Actor, settings: Any
+) -> None:
+    rotate_master_key(by=by)
+    serve(old, new, host="app-2")
+    settings.FERNET_KEYS = [new]
+
+    with pytest.raises(SystemCheckError, match=r"app-2 \(process 4711\) serves and seals under"):
+        call_command("check", databases=["default"])
+
+
+def test_a_process_without_the_first_key_is_warned_of_by_name(
+    old: str, new: str, capsys: Any
+) -> None:
+    serve(old, host="app-2")
+
+    call_command("check", databases=["default"])
+
+    assert "app-2 (process 4711) serves and does not have the master key" in capsys.readouterr().err
+
+
+def test_with_every_process_on_both_keys_there_is_nothing_to_say(
+    old: str, new: str, capsys: Any
+) -> None:
+    serve(new, old)
+
+    call_command("check", databases=["default"])
+
+    assert "process 4711" not in capsys.readouterr().err
+
+
+# --- How a process says that it serves ---------------------------------------------------------
+
+
+@pytest.fixture
+def backends(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Have a process say so all the time; this is over which connections it does."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has as many connections as anybody wants")
+    settings.HEARTBEAT_SECONDS = 0.02
+    monkeypatch.setattr(fleet, "SOON", 0.02)
+    used: list[int] = []
+    say = fleet.Presence._say
+
+    def noted(presence: fleet.Presence) -> None:
+        say(presence)
+        used.append(connection.connection.info.backend_pid)
+
+    monkeypatch.setattr(fleet.Presence, "_say", noted)
+    presence = fleet.Presence()
+    asyncio.run(presence.begin())
+    yield used
+    asyncio.run(presence.end())
+
+
+def wait_for(backends: list[int], number: int) -> None:
+    until = time.monotonic() + 10
+    while len(backends) < number and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(backends) >= number
+
+
+def test_a_process_says_so_over_one_connection_that_it_keeps(backends: list[int]) -> None:
+    wait_for(backends, 5)
+
+    assert len(set(backends)) == 1
+
+
+def test_a_connection_that_breaks_is_replaced(backends: list[int]) -> None:
+    wait_for(backends, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backends[0]])
+
+    wait_for(backends, len(backends) + 3)
+
+    assert backends[-1] != backends[0]
+
+
+def test_with_every_beat_an_erasure_that_is_owed_is_tried_again(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HEARTBEAT_SECONDS = 0.02
+    settled = threading.Event()
+    monkeypatch.setattr(fleet, "settle_erasing", settled.set)
+    presence = fleet.Presence()
+
+    asyncio.run(presence.begin())
+
+    assert settled.wait(10)
+    asyncio.run(presence.end())
+    assert not ServerProcess.objects.exists()

@@ -363,9 +363,9 @@ def test_who_means_to_go_back_says_so_and_the_history_has_it(
     settings.FERNET_KEYS = [old]
     assert {secret_of(key) for key in five_keys} == {OPENAI_KEY}
     assert len(report.overridden) == 1
-    event = Event.objects.filter(act="began to move to").first()
+    event = Event.objects.get(act="forced the move to")
     assert event.subject_id == fingerprint_of(old)
-    assert event.note.startswith("forced, although: Everything is to move away from")
+    assert event.note == "although the order of the keys is reversed"
     assert not current_standing().is_reversed
 
 
@@ -378,8 +378,21 @@ def test_running_it_before_the_new_key_comes_first_changes_nothing(
     report = rotate_master_key(by=by)
 
     assert (report.moved, tokens()) == (0, before)
+    assert current_standing().unused == [fingerprint_of(new)]
     assert "put it first" in next_step(current_standing())
     assert not MasterKey.objects.filter(retired_at__isnull=False).exists()
+
+
+def test_a_key_that_everything_moved_away_from_is_not_taken_for_a_new_one(
+    new: str, by: Actor
+) -> None:
+    rotate_master_key(by=by)
+
+    standing = current_standing()
+
+    assert standing.unused == []
+    assert next_step(standing).startswith("Run “python manage.py rotate_master_key --verify”.")
+    assert next_step(standing, is_verified=True).startswith("Remove ")
 
 
 # --- The history -------------------------------------------------------------------------------
@@ -491,7 +504,7 @@ def test_somebody_who_reads_for_long_keeps_the_old_tokens_in_the_log_and_that_is
 ) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps old rows until VACUUM")
-    monkeypatch.setattr("apikeys.services.resealing.erasing.TRIES", 2)
+    monkeypatch.setattr("apikeys.services.erasing.TRIES", 2)
     reader = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM apikeys_apikey").fetchall()

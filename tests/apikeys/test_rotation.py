@@ -24,6 +24,7 @@ AWS = {
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "aws_session_token": "made+up/session/token==",
 }
+PORTKEY = {"api_key": "pk-made-up-000000000000001", "portkey_config": "pc-first"}
 Answer = Callable[..., None]
 
 
@@ -121,6 +122,67 @@ def test_parts_that_are_not_typed_are_kept_from_the_current(make_key: MakeKey, b
         "aws_secret_access_key": "n" * 40,
     }
     assert key.current.parts == sorted(AWS)
+
+
+@pytest.fixture
+def portkey(make_key: MakeKey, by: Actor) -> ApiKey:
+    """A key of two parts: one of them is staged anew, the other was left as it is."""
+    key = make_key("portkey", "portkey", secrets=PORTKEY, portkey_provider="openai")
+    return stage(key, by, "pk-made-up-000000000000002")
+
+
+def secrets_in_use(key: ApiKey) -> dict[str, str]:
+    key = fresh(key)
+    return key.current.open_for(key, towards=key.origins())
+
+
+def edit(key: ApiKey, by: Actor, *, remove: Any = (), **secrets: str) -> ApiKey:
+    key.secrets = Secrets(secrets)
+    services.update_api_key(key, by=by, rev=key.rev, remove=remove)
+    return fresh(key)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [({"portkey_config": "pc-second"}, "pc-second"), ({"remove": ["portkey_config"]}, None)],
+)
+def test_what_was_edited_since_is_not_undone_by_promoting(
+    portkey: ApiKey, by: Actor, change: dict[str, Any], left: str | None
+) -> None:
+    key = edit(portkey, by, **change)
+
+    with pytest.raises(ValidationError, match="they would undo it: Config ID or JSON"):
+        services.promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+
+    assert secrets_in_use(key) == {
+        **({"portkey_config": left} if left else {}),
+        "api_key": PORTKEY["api_key"],
+    }
+    key = stage(key, by, "pk-made-up-000000000000002")
+    services.promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+    assert secrets_in_use(key).get("portkey_config") == left
+
+
+def test_a_part_that_came_since_is_not_dropped_by_promoting(make_key: MakeKey, by: Actor) -> None:
+    alone = {"api_key": PORTKEY["api_key"]}
+    key = make_key("portkey", "portkey", secrets=alone, portkey_provider="openai")
+    key = edit(stage(key, by, "pk-made-up-000000000000002"), by, portkey_config="pc-first")
+
+    with pytest.raises(ValidationError, match="Config ID or JSON"):
+        services.promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+
+
+def test_what_was_edited_since_and_was_typed_when_staging_is_promoted(
+    portkey: ApiKey, by: Actor
+) -> None:
+    key = edit(portkey, by, api_key="pk-made-up-000000000000003")
+
+    services.promote_credentials(key, by=by, rev=key.rev, confirmation=key.name)
+
+    assert secrets_in_use(key) == {**PORTKEY, "api_key": "pk-made-up-000000000000002"}
+    back = fresh(key)
+    services.roll_back_credentials(back, by=by, rev=back.rev)
+    assert secrets_in_use(key) == {**PORTKEY, "api_key": "pk-made-up-000000000000003"}
 
 
 def test_what_was_pending_is_destroyed_when_something_else_is_staged(
@@ -222,6 +284,59 @@ def test_nothing_is_sent_where_the_credentials_were_not_sealed_for(
     assert provider.asked == []
 
 
+@pytest.fixture
+def tested(promoted: ApiKey, by: Actor, answer: Answer) -> ApiKey:
+    """A key with all three versions, each of which has passed its test."""
+    answer(checks.WORKS)
+    key = stage(promoted, by, "sk-proj-YetAnother000000000000000000000000000ThRd")
+    for slot in ("pending", "current", "previous"):
+        services.check_credentials(key, by=by, rev=key.rev, slot=slot)
+    return fresh(key)
+
+
+def passed(key: ApiKey) -> list[bool]:
+    key = fresh(key)
+    return [version.has_passed for version in (key.pending, key.current, key.previous)]
+
+
+def test_no_test_counts_once_the_settings_are_others(tested: ApiKey, by: Actor) -> None:
+    tested.config = {**tested.config, "api_base": "https://api.openai.com/another/v1"}
+
+    services.update_api_key(tested, by=by, rev=tested.rev)
+
+    assert passed(tested) == [False] * 3
+    key = fresh(tested)
+    assert key.pending.tested_at is None
+    with pytest.raises(ValidationError, match="No test was passed"):
+        services.promote_credentials(key, by=by, rev=key.rev)
+
+
+def test_a_test_counts_whatever_the_key_is_called(tested: ApiKey, by: Actor) -> None:
+    tested.name = "another-name"
+
+    services.update_api_key(tested, by=by, rev=tested.rev)
+
+    assert passed(tested) == [True] * 3
+
+
+def test_a_test_of_settings_that_change_meanwhile_does_not_count(
+    staged: ApiKey, by: Actor, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = answer(checks.WORKS)
+
+    def check(api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+        key = fresh(api_key)
+        key.config = {**key.config, "api_base": "https://api.openai.com/another/v1"}
+        services.update_api_key(key, by=by, rev=key.rev)
+        return checks.CheckResult(checks.WORKS, "In our words.")
+
+    monkeypatch.setattr(provider, "check", check)
+    with pytest.raises(Conflict):
+        services.check_credentials(staged, by=by, rev=staged.rev)
+
+    assert not fresh(staged).pending.has_passed
+
+
 # --- Promote -----------------------------------------------------------------------------------
 
 
@@ -266,6 +381,8 @@ def test_promoting_over_compromised_credentials_destroys_them(staged: ApiKey, by
 
     assert slots(staged) == (None, "NeWx", None)
     assert CredentialVersion.objects.get(pk=staged.current_id).sealed is None
+    note = "without a passed test; those in use until then were compromised and are destroyed"
+    assert Event.objects.about(staged).first().note == note
 
 
 def test_a_second_rotation_destroys_what_was_previous(promoted: ApiKey, by: Actor) -> None:
@@ -311,6 +428,16 @@ def test_rolling_back_swaps_the_two_and_rolling_back_again_goes_forward(
     assert last_act(back) == ("rolled back credentials", ["api_key"])
     services.roll_back_credentials(back, by=by, rev=back.rev)
     assert slots(back) == (None, "NeWx", "wXyZ")
+
+
+def test_rolling_back_from_compromised_credentials_destroys_them(
+    promoted: ApiKey, by: Actor
+) -> None:
+    services.roll_back_credentials(promoted, by=by, rev=promoted.rev, compromised=True)
+
+    assert slots(promoted) == (None, "wXyZ", None)
+    assert CredentialVersion.objects.get(pk=promoted.current_id).sealed is None
+    assert "compromised and are destroyed" in Event.objects.about(promoted).first().note
 
 
 def test_an_edit_can_be_rolled_back(key: ApiKey, by: Actor) -> None:

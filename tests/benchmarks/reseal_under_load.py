@@ -10,6 +10,7 @@ names.
 
 import argparse
 import http.client
+import random
 import time
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -23,7 +24,7 @@ from tests.project.installation import Installation
 
 from .reseal import fill_up_to, installation
 
-PAUSE = 0.1  # seconds between two requests of a person, who is a quick one
+PAUSE = 0.1  # seconds between two requests of a person, on average: a quick one, in no lockstep
 PEACE = 6  # seconds before a rotation
 CSRF = "a" * 32
 processes = get_context("fork")
@@ -129,7 +130,7 @@ class Somebody:
 
 def look(port: int, session: str, forms: list[Any], orders: Connection) -> None:
     answers = []
-    while not orders.poll(PAUSE):
+    while not orders.poll(pause()):
         answers.append(ask(port, session, "GET", "/api-keys/", None, 200))
     orders.send(answers)
 
@@ -137,13 +138,17 @@ def look(port: int, session: str, forms: list[Any], orders: Connection) -> None:
 def edit(port: int, session: str, forms: list[Any], orders: Connection) -> None:
     """Enter new credentials for one key after the other."""
     answers: list[Answer] = []
-    while not orders.poll(PAUSE):
+    while not orders.poll(pause()):
         number = len(answers)
         url, form = forms[number % len(forms)]
         typed = {"api_key": f"sk-new-{number}-{time.time_ns()}", "csrfmiddlewaretoken": CSRF}
         answers.append(ask(port, session, "POST", url, {**form, **typed}, 302))
         form["rev"] += 1
     orders.send(answers)
+
+
+def pause() -> float:
+    return random.uniform(0, 2 * PAUSE)
 
 
 def ask(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
@@ -198,6 +199,23 @@ def test_parts_that_are_left_empty_are_kept(client: Client, make_key: MakeKey) -
     client.post(url(key, "stage/"), {"rev": 1, "aws_secret_access_key": "n" * 40})
 
     assert fresh(key).pending.parts == ["aws_access_key_id", "aws_secret_access_key"]
+
+
+def test_what_was_edited_since_is_told_beside_the_pending_ones_which_are_not_promoted(
+    client: Client, make_key: MakeKey
+) -> None:
+    secrets = {"api_key": "pk-made-up-000000000000001", "portkey_config": "pc-first"}
+    key = make_key("portkey", "portkey", secrets=secrets, portkey_provider="openai")
+    client.post(url(key, "stage/"), {"rev": 1, "api_key": "pk-made-up-000000000000002"})
+    client.post(url(key, "edit/"), edited(fresh(key), portkey_config="pc-second"))
+
+    page = client.get(url(key))
+    refused = client.post(url(key, "promote/"), {"rev": fresh(key).rev, "confirmation": key.name})
+
+    told = "Edited since they were staged, and they would undo it: Config ID or JSON."
+    assert told in card(page)
+    assert "Promote" not in buttons(page)
+    assertContains(refused, f"{told} Enter them again.", status_code=422)
 
 
 def test_staging_again_says_what_becomes_of_the_pending_ones(
@@ -443,7 +461,22 @@ def test_another_endpoint_in_the_meantime_is_a_conflict(
     response = client.post(url(key, "disable/"), form)
 
     assert response.status_code == 409
-    assert "2 endpoints use this key" in text_of(response)
+    page = text_of(response)
+    assert "2 endpoints use this key" in page
+    assert "Other endpoints use this key than when you opened this page" in page
+    assert "created this key" not in page  # which is the last thing that anybody did to it
+
+
+def test_a_conflict_is_one_without_any_history(
+    client: Client, key: ApiKey, make_endpoint: MakeEndpoint
+) -> None:
+    make_endpoint("search", key)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM apikeys_event")
+
+    response = client.post(url(key, "disable/"), {"rev": key.rev})
+
+    assertContains(response, "The picture changed.", status_code=409)
 
 
 # --- The policy --------------------------------------------------------------------------------
@@ -535,6 +568,15 @@ def test_the_list_shows_and_filters_by_status(client: Client, make_key: MakeKey)
 
 
 def test_the_list_tells_the_age_of_what_is_old(client: Client, key: ApiKey) -> None:
-    ApiKey.objects.update(credentials_changed_at=timezone.now() - timedelta(days=94))
+    CredentialVersion.objects.update(created_at=timezone.now() - timedelta(days=94))
 
-    assert rows_of(client.get("/api-keys/"))[0]["Last updated"].endswith("94 days")
+    assert rows_of(client.get("/api-keys/"))[0]["Last updated"].endswith("94 days old")
+
+
+def test_rolling_back_makes_old_credentials_no_younger(client: Client, rotated: ApiKey) -> None:
+    old = CredentialVersion.objects.filter(pk=rotated.previous_id)
+    old.update(created_at=timezone.now() - timedelta(days=94))
+
+    client.post(url(rotated, "roll-back/"), {"rev": rotated.rev})
+
+    assert rows_of(client.get("/api-keys/"))[0]["Last updated"] == "just now 94 days old"

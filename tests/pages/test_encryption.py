@@ -129,9 +129,23 @@ def test_a_key_that_rows_need_and_nobody_has_is_missing_and_its_api_keys_are_nam
 
     assert f"{fingerprint_of(old)} Missing 3" in rows_of(response)
     assert f"Bring back the master key {fingerprint_of(old)}" in next_step_on(response)
+    assert "--forget-unreadable” and enter the credentials" in next_step_on(response)
     unreadable = html_of(response).partition('id="unreadable"')[2]
     for version in CredentialVersion.objects.select_related("api_key"):
         assert version.api_key.get_absolute_url() in unreadable
+
+
+def test_what_else_is_unreadable_is_listed_beside_the_credentials(
+    client: Client, old: str, new: str, settings: Any
+) -> None:
+    assert "The key of the fingerprints" not in text_of(client.get(URL))
+    CredentialVersion.objects.update(sealed=None)
+    settings.FERNET_KEYS = [new]
+
+    unreadable = text_of(client.get(URL)).partition("What no master key opens")[2]
+
+    assert "The key of the fingerprints" in unreadable
+    assert "--forget-unreadable" in unreadable
 
 
 def test_a_damaged_row_is_found_and_its_api_key_named(client: Client, old: str) -> None:

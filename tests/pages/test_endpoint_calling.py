@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from apikeys.models import ApiKey, Event
-from endpoints.models import Endpoint, GatewayToken
+from endpoints.models import Endpoint, GatewayToken, Route
 
 
 @pytest.fixture
@@ -22,8 +22,14 @@ def teammate(db: None) -> Client:
     ("kind", "shown", "not_shown"),
     [
         ("openai", ["OpenAI SDK", "LangChain", "Codex"], ["Claude Code", "Google Gen AI SDK"]),
-        ("anthropic", ["Anthropic SDK", "Claude Code", "OpenAI SDK"], ["Google Gen AI SDK"]),
-        ("gemini", ["Google Gen AI SDK", "OpenAI SDK"], ["Anthropic SDK"]),
+        ("azure", ["OpenAI SDK", "Codex"], ["Claude Code"]),
+        ("groq", ["OpenAI SDK", "LangChain"], ["Codex"]),
+        (
+            "anthropic",
+            ["Anthropic SDK", "Claude Code", "OpenAI SDK"],
+            ["Google Gen AI SDK", "Codex"],
+        ),
+        ("gemini", ["Google Gen AI SDK", "OpenAI SDK"], ["Anthropic SDK", "Codex"]),
         ("replicate", ["Any path of the provider"], ["OpenAI SDK", "Anthropic SDK"]),
     ],
 )
@@ -42,6 +48,19 @@ def test_the_snippets_are_those_that_the_provider_can_serve(
     assert all(f"<summary>{name}</summary>" in page for name in shown)
     assert not any(f"<summary>{name}</summary>" in page for name in not_shown)
     assert "http://testserver/gateway" in page
+
+
+def test_codex_is_shown_where_every_route_can_serve_it(
+    client: Client, make_key: Callable[..., ApiKey], make_endpoint: Callable[..., Endpoint]
+) -> None:
+    first = Route(api_key=make_key("ours", "openai"), model="gpt-5-mini")
+    then = Route(api_key=make_key("theirs", "anthropic"), model="claude", kind="fallback")
+    make_endpoint("search", routes=[first, then])
+
+    page = client.get("/endpoints/search/").content.decode()
+
+    assert "<summary>OpenAI SDK</summary>" in page
+    assert "<summary>Codex</summary>" not in page
 
 
 def test_trying_gives_the_page_a_token_for_this_endpoint_and_a_few_minutes(

@@ -14,6 +14,7 @@ from tests import made_up
 pytestmark = pytest.mark.django_db
 
 Run = Callable[..., str]
+OPTIONAL = ["--provider", "openai_compatible", "--set", "api_base=https://ai.example.com/v1"]
 AWS = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -110,6 +111,21 @@ def test_several_secrets_in_another_form_are_refused_unrepeated(run: Run, stdin:
 
     assert "aws_access_key_id, aws_secret_access_key" in str(refusal.value)
     assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", '{"api_key": ""}'])
+def test_no_key_is_created_where_no_secret_comes(run: Run, stdin: str) -> None:
+    with pytest.raises(CommandError, match="No secret was read") as refusal:
+        run("k", *OPTIONAL, stdin=stdin)
+
+    assert refusal.value.returncode == 1
+    assert not ApiKey.objects.exists()
+
+
+def test_that_no_secret_is_needed_is_said_with_an_empty_object(run: Run) -> None:
+    run("k", *OPTIONAL, stdin="{}")
+
+    assert secrets_of(ApiKey.objects.get()) == {}
 
 
 def test_json_where_one_line_belongs_is_refused(run: Run) -> None:

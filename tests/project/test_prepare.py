@@ -2,6 +2,9 @@
 
 import re
 
+import pytest
+
+from gatewayproject import keyring
 from tests.project.installation import Installation
 
 COUNT_ACCOUNTS = (
@@ -103,3 +106,17 @@ def test_generate_master_key_prints_a_key_that_is_accepted(installation: Install
 
     assert result.returncode == 0, result.stderr
     assert key != installation.manage("generate_master_key").stdout.strip()
+
+
+@pytest.mark.parametrize("keys", [{}, {"FERNET_KEYS": "malformed", "ALLOWED_HOSTS": "x"}])
+def test_generate_master_key_comes_before_all_settings(
+    installation: Installation, keys: dict[str, str]
+) -> None:
+    result = Installation(installation.data_dir, keys).manage("generate_master_key")
+
+    assert result.returncode == 0, result.stderr
+    [key] = result.stdout.splitlines()
+    assert keyring.parse_master_keys([key]) == [key]
+    assert result.stderr.startswith("Next: ")
+    assert key not in result.stderr
+    assert not installation.data_dir.exists()

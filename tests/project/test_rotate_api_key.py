@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apikeys import checks, services
+from apikeys.actors import Actor
 from apikeys.models import ApiKey, CredentialVersion, Event
 from apikeys.sealing import Secrets
 from tests.conftest import MakeKey
@@ -20,6 +21,7 @@ from tests.made_up import OPENAI_KEY
 pytestmark = pytest.mark.django_db
 
 NEW_KEY = "sk-proj-AnotherOne00000000000000000000000000NeWx"
+THIRD_KEY = "sk-proj-YetAnother000000000000000000000000000ThRd"
 Run = Callable[..., str]
 
 
@@ -154,8 +156,7 @@ def test_a_test_alone_asks_about_those_in_use(
         (["no-such-key"], "No API key has this name"),
         (["my-openai-key", "--roll-back"], "There are no previous credentials"),
         (["my-openai-key", "--promote", "--untested"], "There are no pending credentials"),
-        (["my-openai-key", "--roll-back", "--stage"], "--roll-back goes with no other act"),
-        (["my-openai-key", "--stage"], "Enter API key"),
+        (["my-openai-key", "--test", "--promote"], "There are no pending credentials"),
         (["my-openai-key", "--from-file", "/nowhere"], "No such file"),
     ],
 )
@@ -170,6 +171,178 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert refusal.value.returncode == 1
     assert opened(key) == OPENAI_KEY
     assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "because"),
+    [
+        ("--roll-back --stage", "--roll-back goes with no other act"),
+        ("--roll-back --untested", "--roll-back goes with no other act"),
+        ("--roll-back --from-file FILE", "--roll-back goes with no other act"),
+        ("--promote --untested --from-file FILE", "--from-file brings new credentials"),
+        ("--test --from-file FILE", "--from-file brings new credentials"),
+        ("--untested", "--untested goes with --promote"),
+        ("--stage --untested", "--untested goes with --promote"),
+        ("--stage --test --promote --untested", "without --test"),
+        ("--stage --promote", "has passed no test"),
+        ("--stage --compromised", "--compromised goes with"),
+        ("--test --compromised", "--compromised goes with"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused_before_anything_is_done(
+    run: Run, key: ApiKey, tmp_path: Path, options: str, because: str
+) -> None:
+    run("rotate_api_key", key.name, stdin=THIRD_KEY)
+    run("rotate_api_key", key.name, "--stage", stdin=OPENAI_KEY)
+    file = tmp_path / "file"
+    file.write_text(NEW_KEY)
+    before = Event.objects.count()
+
+    with pytest.raises(CommandError, match=because) as refusal:
+        run("rotate_api_key", key.name, *options.replace("FILE", str(file)).split(), stdin=NEW_KEY)
+
+    assert refusal.value.returncode == 1
+    assert Event.objects.count() == before
+
+
+def test_one_rolls_back_from_compromised_credentials(run: Run, key: ApiKey) -> None:
+    run("rotate_api_key", key.name, stdin=NEW_KEY)
+    compromised = ApiKey.objects.get().current_id
+
+    run("rotate_api_key", key.name, "--roll-back", "--compromised")
+
+    assert (opened(key), opened(key, "previous")) == (OPENAI_KEY, None)
+    assert CredentialVersion.objects.get(pk=compromised).sealed is None
+
+
+def test_the_same_credentials_are_no_answer_to_compromised_ones(run: Run, key: ApiKey) -> None:
+    with pytest.raises(CommandError, match="Enter the new credentials"):
+        run("rotate_api_key", key.name, "--compromised", stdin=OPENAI_KEY)
+
+    assert opened(key) == OPENAI_KEY
+
+
+@pytest.mark.parametrize(
+    "stdin", ["", "\n", " \r\n", "{}", '{"api_key": ""}', '{"api_key": " "}', '""']
+)
+@pytest.mark.parametrize("options", [[], ["--stage"], ["--stage", "--test", "--promote"]])
+def test_where_no_secret_comes_nothing_looks_done(
+    run: Run, key: ApiKey, stdin: str, options: list[str]
+) -> None:
+    """As in ``vault read … | rotate_api_key``, where the first of the two fails."""
+    with pytest.raises(CommandError, match=r"No secret was read|Enter API key") as refusal:
+        run("rotate_api_key", key.name, *options, stdin=stdin)
+
+    assert refusal.value.returncode == 1
+    assert Event.objects.about(key).count() == 1
+
+
+def test_an_empty_file_is_no_secret_either(run: Run, key: ApiKey, tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+
+    with pytest.raises(CommandError, match="No secret was read: the file is empty"):
+        run("rotate_api_key", key.name, "--from-file", str(tmp_path / "key"))
+
+
+def test_one_may_do_it_again_with_the_same_secret(run: Run, key: ApiKey) -> None:
+    assert "Nothing was changed in my-openai-key." in run(
+        "rotate_api_key", key.name, stdin=OPENAI_KEY
+    )
+
+
+def test_a_method_without_credentials_is_not_rotated(run: Run, make_key: MakeKey) -> None:
+    make_key("chain", "bedrock", "default_chain")
+
+    for options in ([], ["--stage"]):
+        with pytest.raises(CommandError, match="there is nothing to rotate"):
+            run("rotate_api_key", "chain", *options, stdin=NEW_KEY)
+
+
+SESSION = {
+    "aws_access_key_id": "ASIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key": "s" * 40,
+    "aws_session_token": "made+up/session/token==",
+}
+PERMANENT = {
+    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key": "p" * 40,
+    "aws_session_token": None,
+}
+
+
+@pytest.mark.parametrize("options", [[], ["--stage", "--promote", "--untested"]])
+def test_null_removes_what_is_stored(run: Run, make_key: MakeKey, options: list[str]) -> None:
+    make_key("aws", "bedrock", "access_keys", secrets=SESSION)
+
+    run("rotate_api_key", "aws", *options, stdin=json.dumps(PERMANENT))
+
+    key = ApiKey.objects.get()
+    assert key.current.parts == ["aws_access_key_id", "aws_secret_access_key"]
+    assert (key.expires_at, key.current.expires_at) == (None, None)  # and not in twelve hours
+
+
+@pytest.mark.parametrize("options", [[], ["--stage"]])
+def test_null_does_not_remove_what_is_needed(
+    run: Run, make_key: MakeKey, options: list[str]
+) -> None:
+    make_key("aws", "bedrock", "access_keys", secrets=SESSION)
+
+    with pytest.raises(CommandError, match="is required: replace it instead"):
+        run("rotate_api_key", "aws", *options, stdin='{"aws_secret_access_key": null}')
+
+
+def test_an_empty_part_is_neither_kept_nor_removed(run: Run, make_key: MakeKey) -> None:
+    make_key("aws", "bedrock", "access_keys", secrets=SESSION)
+
+    with pytest.raises(CommandError, match="No secret was read for aws_session_token"):
+        run("rotate_api_key", "aws", stdin=json.dumps(PERMANENT | {"aws_session_token": ""}))
+
+
+def test_what_somebody_else_stages_meanwhile_is_neither_tested_nor_promoted(
+    run: Run, key: ApiKey, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage_ours = services.stage_credentials
+
+    def stage_and_be_overtaken(api_key: ApiKey, **how: Any) -> CredentialVersion:
+        ours = stage_ours(api_key, **how)
+        other = ApiKey.objects.get(pk=key.pk)
+        other.secrets = Secrets(api_key=THIRD_KEY)
+        stage_ours(other, by=by, rev=other.rev)
+        return ours
+
+    monkeypatch.setattr(services, "stage_credentials", stage_and_be_overtaken)
+    with pytest.raises(CommandError, match=r"Done: stage\. Not done: test, promote\."):
+        run("rotate_api_key", key.name, "--stage", "--test", "--promote", stdin=NEW_KEY)
+
+    assert (opened(key), opened(key, "pending")) == (OPENAI_KEY, THIRD_KEY)
+
+
+def test_what_somebody_else_stages_during_the_test_is_not_promoted(
+    run: Run, key: ApiKey, by: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Provider:
+        def check(self, api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+            other = ApiKey.objects.get(pk=key.pk)
+            other.secrets = Secrets(api_key=THIRD_KEY)
+            services.stage_credentials(other, by=by, rev=other.rev)
+            return checks.CheckResult(checks.WORKS, "In our words.")
+
+    monkeypatch.setattr(checks, "_registered", Provider())
+    with pytest.raises(CommandError, match=r"Done: stage\. Not done: test, promote\."):
+        run("rotate_api_key", key.name, "--stage", "--test", "--promote", stdin=NEW_KEY)
+
+    assert (opened(key), opened(key, "pending")) == (OPENAI_KEY, THIRD_KEY)
+
+
+def test_a_conflict_at_the_first_act_says_that_nothing_was_done(
+    run: Run, key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*args: object, **kwargs: object) -> None:
+        raise services.Conflict
+
+    monkeypatch.setattr(services, "update_api_key", lose)
+    with pytest.raises(CommandError, match="Nothing was done: run it again"):
+        run("rotate_api_key", key.name, stdin=NEW_KEY)
 
 
 def test_a_refusal_does_not_repeat_the_secret(run: Run, key: ApiKey) -> None:
@@ -261,10 +434,54 @@ def test_previous_credentials_are_kept_for_their_time(
     assert opened(key, "previous") is None
 
 
+@pytest.fixture
+def forgotten(run: Run, key: ApiKey) -> ApiKey:
+    """A key for which others were staged eight days ago."""
+    run("rotate_api_key", key.name, "--stage", stdin=NEW_KEY)
+    key = ApiKey.objects.get(pk=key.pk)
+    CredentialVersion.objects.filter(pk=key.pending_id).update(
+        created_at=timezone.now() - timedelta(days=8)
+    )
+    return key
+
+
+def test_what_was_staged_and_forgotten_is_discarded_where_that_is_asked_for(
+    run: Run, forgotten: ApiKey
+) -> None:
+    run("destroy_previous")
+    run("destroy_previous", "--pending-older-than-days=9")
+    would = run("destroy_previous", "--pending-older-than-days=7", "--dry-run")
+    assert "Would destroy the pending credentials of 1 API key.\n  my-openai-key\n" in would
+    assert opened(forgotten, "pending") == NEW_KEY
+
+    told = run("destroy_previous", "--pending-older-than-days=7")
+
+    assert told.splitlines() == [
+        "Destroyed the previous credentials of 0 API keys.",
+        "Destroyed the pending credentials of 1 API key.",
+    ]
+    assert (opened(forgotten), opened(forgotten, "pending")) == (OPENAI_KEY, None)
+    assert CredentialVersion.objects.get(pk=forgotten.pending_id).sealed is None
+    event = Event.objects.about(forgotten).first()
+    assert (event.act, event.channel) == ("discarded pending credentials", "command")
+
+
+def test_previous_and_pending_credentials_of_one_key_go_in_one_run(
+    run: Run, rotated: Callable[[int], ApiKey]
+) -> None:
+    key = rotated(8)
+    run("rotate_api_key", key.name, "--stage", stdin=THIRD_KEY)
+
+    run("destroy_previous", "--pending-older-than-days=0")
+
+    assert (opened(key, "previous"), opened(key, "pending")) == (None, None)
+
+
+@pytest.mark.parametrize("option", ["--older-than-days", "--pending-older-than-days"])
 @pytest.mark.parametrize("days", ["-1", "99999999999"])
-def test_a_number_of_days_that_makes_no_sense_is_refused(run: Run, days: str) -> None:
-    with pytest.raises(CommandError):
-        run("destroy_previous", f"--older-than-days={days}")
+def test_a_number_of_days_that_makes_no_sense_is_refused(run: Run, option: str, days: str) -> None:
+    with pytest.raises(CommandError, match=option):
+        run("destroy_previous", f"{option}={days}")
 
 
 def test_what_somebody_is_changing_is_left_to_the_next_run(

@@ -67,7 +67,10 @@ def test_the_runbook_from_beginning_to_end(house: Installation) -> None:
         assert rotated.returncode == 0, rotated.stderr
         assert "Re-sealed 3 rows.\nAll 3 rows open with it alone.\n" in rotated.stdout
         assert "Next: Run “python manage.py rotate_master_key --verify”" in rotated.stdout
-        assert both.manage("rotate_master_key", "--verify").returncode == 0
+        assert "No running server was seen" not in rotated.stdout
+        verified = both.manage("rotate_master_key", "--verify")
+        assert verified.returncode == 0
+        assert f"Next: Remove {fingerprint_of(old)} from FERNET_KEYS" in verified.stdout
         assert ready(server) == 200
 
     with after.served() as server:
@@ -98,6 +101,42 @@ def test_dropping_the_old_key_too_early_is_noticed_and_mended(house: Installatio
 
     assert with_keys(house, new, old).manage("rotate_master_key").returncode == 0
     assert early.manage("check", "--database", "default").returncode == 0
+
+
+def test_a_lost_master_key_is_given_up(house: Installation) -> None:
+    _, new = keys_of(house)
+    after = with_keys(house, new)
+    with after.served() as server:
+        assert ready(server) == 503
+        forgotten = after.manage("rotate_master_key", "--forget-unreadable", "--yes")
+        assert forgotten.returncode == 0, forgotten.stderr
+        assert "Destroyed 3 rows.\n" in forgotten.stdout
+        assert "Enter the credentials of these API keys again:\n  one\n  two\n" in forgotten.stdout
+        assert "Next: Nothing has to be done." in forgotten.stdout
+        assert ready(server) == 200
+
+
+def test_the_first_rotation_with_the_new_key_last_does_nothing_and_says_so(
+    house: Installation,
+) -> None:
+    old, new = keys_of(house)
+    wrong = with_keys(house, old, new)
+
+    for arguments in ((), ("--verify",), ("--dry-run",)):
+        result = wrong.manage("rotate_master_key", *arguments)
+
+        assert result.returncode == 1
+        told = f"everything is under {fingerprint_of(old)} already, and {fingerprint_of(new)}"
+        assert f"{told} is not used yet" in result.stderr
+
+
+def test_where_no_server_was_seen_it_says_so(house: Installation) -> None:
+    old, new = keys_of(house)
+
+    result = with_keys(house, new, old).manage("rotate_master_key")
+
+    assert result.returncode == 0
+    assert result.stdout.count("No running server was seen") == 1
 
 
 def test_a_reversed_order_is_refused_with_the_reason(house: Installation) -> None:

@@ -4,6 +4,7 @@ import base64
 import stat
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from gatewayproject import keyring
 from tests.project.installation import Installation
@@ -18,8 +19,8 @@ def test_with_debug_off_it_does_not_start_and_names_what_is_missing(
     result = installation.manage("check", **{name: ""})
 
     assert result.returncode != 0
-    message = result.stderr.strip().splitlines()[-1]
-    assert "Gatehouse does not start" in message
+    [message] = result.stderr.strip().splitlines()
+    assert message.startswith("Gatehouse does not start")
     missing = message.partition("set ")[2].partition(". ")[0]
     assert missing.split(" ")[0] == name
 
@@ -28,8 +29,23 @@ def test_everything_that_is_missing_is_named_at_once(installation: Installation)
     result = Installation(installation.data_dir).manage("check")
 
     for name in ("SECRET_KEY", "FERNET_KEYS (or FERNET_KEYS_FILE)", "ALLOWED_HOSTS"):
-        assert name in result.stderr.strip().splitlines()[-1]
+        assert name in result.stderr
     assert not list(installation.data_dir.glob("*_key"))
+
+
+def test_a_server_that_does_not_start_says_why_and_nothing_else(
+    installation: Installation,
+) -> None:
+    with installation.start(
+        "-m", "uvicorn", "gatewayproject.asgi:application", FERNET_KEYS="no key"
+    ) as process:
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert told.splitlines() == [
+        "Gatehouse does not start: FERNET_KEYS: key 1 of 1 is not URL-safe base64. "
+        "Make one with: python manage.py generate_master_key"
+    ]
 
 
 def test_with_all_settings_it_starts(installation: Installation) -> None:
@@ -73,8 +89,9 @@ def test_a_bad_master_key_is_refused_with_the_reason_and_without_the_key(
 
     result = installation.manage("check", FERNET_KEYS=f"{good},{bad}")
 
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert f"key 2 of 2 {reason}" in result.stderr
+    assert "Traceback" not in result.stderr
     assert bad not in result.stderr
     assert good not in result.stderr
 
@@ -87,6 +104,38 @@ def test_the_same_master_key_twice_is_refused(installation: Installation) -> Non
     assert result.returncode != 0
     assert "stands there twice" in result.stderr
     assert key not in result.stderr
+
+
+RAW = bytes(range(224, 256))  # its base64 has both letters that URLs cannot carry
+STANDARD = base64.b64encode(RAW).decode()
+CANONICAL = base64.urlsafe_b64encode(RAW).decode()
+OTHER_END = f"{CANONICAL[:-2]}9="  # the last letter carries two bits that mean nothing
+
+
+@pytest.mark.parametrize("spelt", [STANDARD, OTHER_END])
+def test_a_master_key_has_one_spelling(spelt: str) -> None:
+    assert base64.b64decode(spelt, b"-_" if spelt == OTHER_END else None) == RAW
+    assert keyring.parse_master_keys([CANONICAL]) == [CANONICAL]
+
+    with pytest.raises(ImproperlyConfigured, match="is not spelt as URL-safe base64") as refusal:
+        keyring.parse_master_keys([spelt])
+
+    assert spelt not in str(refusal.value)
+
+
+@pytest.mark.parametrize("spelt", [STANDARD, OTHER_END])
+def test_another_spelling_does_not_make_another_key(spelt: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="key 2 of 2 stands there twice"):
+        keyring.parse_master_keys([CANONICAL, spelt])
+    with pytest.raises(ImproperlyConfigured, match="is the same as SECRET_KEY"):
+        keyring.parse_master_keys([CANONICAL], secret_key=spelt)
+
+
+def test_a_published_key_is_known_in_any_spelling() -> None:
+    zeros = base64.urlsafe_b64encode(bytes(32)).decode()
+
+    with pytest.raises(ImproperlyConfigured, match="is a published sample"):
+        keyring.parse_master_keys([f"{zeros[:-2]}B="])
 
 
 def test_a_master_key_that_is_also_the_secret_key_is_refused(installation: Installation) -> None:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         )
         try:
             api_key.config = _config(options["pairs"], api_key.scheme)
-            api_key.secrets = read_secrets(api_key.scheme, options["from_file"])
+            api_key.secrets = read_secrets(api_key.scheme, options["from_file"]).secrets
             if dry_run:
                 api_key.full_clean()
             else:

@@ -22,7 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="Whatever depends on it.")
 
     def handle(self, *, name: str, yes: bool, **options: Any) -> None:
-        self.stdout.write(act_on(name, lambda api_key: _disable(api_key, is_sure=yes)))
+        acts = {"disable": lambda api_key: _disable(api_key, is_sure=yes)}
+        for line in act_on(name, acts):
+            self.stdout.write(line)
 
 
 def _disable(api_key: ApiKey, *, is_sure: bool) -> str:

@@ -20,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("name")
 
     def handle(self, *, name: str, **options: Any) -> None:
-        self.stdout.write(act_on(name, _enable))
+        for line in act_on(name, {"enable": _enable}):
+            self.stdout.write(line)
 
 
 def _enable(api_key: ApiKey) -> str:

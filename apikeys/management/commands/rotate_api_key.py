@@ -1,5 +1,6 @@
 """Rotate an API key from a script or a terminal. New credentials come on stdin or from a file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +8,25 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
 from apikeys.actors import Actor
-from apikeys.management.acting import act_on
-from apikeys.management.reading import read_secrets
+from apikeys.management.acting import STILL_IN_THE_FILES, act_on
+from apikeys.management.reading import NO_SECRET, read_secrets
 from apikeys.models import ApiKey
+from apikeys.services.rotation import NOTHING_STORED
+from apikeys.services.versions import SAME
 
-ROLL_BACK_ALONE = "--roll-back goes with no other act."
+ACTS = ("stage", "test", "promote", "roll_back")
+OPTIONS = (*ACTS, "from_file", "untested", "compromised")
 
 
 class Command(BaseCommand):
     help = (
         "Put new credentials into use at once, or stage, test and promote them. They are read from "
         "stdin, asked for on a terminal, or taken from a file, never from an argument; where a "
-        'method has several, as JSON: {"field": "value"}; what is left out is kept. --stage, '
-        "--test and --promote go together: what is staged is promoted if the test is passed. "
-        "The exit status is 0 where all was done, and 1 where something was refused."
+        'method has several, as JSON: {"field": "value"}; what is left out is kept, and null '
+        "removes what is stored: a pair of permanent AWS keys in place of session credentials is "
+        '{"aws_access_key_id": "AKIA…", "aws_secret_access_key": "…", "aws_session_token": null}. '
+        "--stage, --test and --promote go together: what is staged is promoted if the test is "
+        "passed. The exit status is 0 where all was done, and 1 where something was refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,49 +43,83 @@ class Command(BaseCommand):
         )
         parser.add_argument("--roll-back", action="store_true", help="Use the previous ones again.")
         parser.add_argument(
-            "--compromised", action="store_true", help="Destroy the old ones at once."
+            "--compromised", action="store_true", help="Destroy those in use until now at once."
         )
 
     def handle(self, *, name: str, **options: Any) -> None:
         self.by, self.options = Actor.at_the_console(), options
-        chosen = [act for act in ("stage", "test", "promote", "roll_back") if options[act]]
-        if "roll_back" in chosen and len(chosen) > 1:
-            raise CommandError(ROLL_BACK_ALONE)
-        for act in chosen or ["replace"]:
-            self.stdout.write(act_on(name, getattr(self, f"_{act}")))
+        for reason in _nonsense({option for option in OPTIONS if options[option]}):
+            raise CommandError(reason)
+        chosen = [act for act in ACTS if options[act]] or ["replace"]
+        acts = {act.replace("_", "-"): getattr(self, f"_{act}") for act in chosen}
+        try:
+            for line in act_on(name, acts):
+                self.stdout.write(line)
+        finally:
+            if not (services.settle_erasing() or services.finish_erasing()):
+                self.stderr.write(STILL_IN_THE_FILES)
 
     def _replace(self, api_key: ApiKey) -> str:
-        api_key.secrets = read_secrets(api_key.scheme, self.options["from_file"])
-        compromised = self.options["compromised"]
+        removed = self._read(api_key)
         changed = services.update_api_key(
-            api_key, by=self.by, rev=api_key.rev, compromised=compromised
+            api_key, by=self.by, rev=api_key.rev, remove=removed, **self._compromised()
         )
+        if not changed and SAME not in api_key.notes:
+            raise CommandError(f"{NO_SECRET}: nothing was changed in {api_key.name}.")
         return f"{'Rotated' if changed else 'Nothing was changed in'} {api_key.name}."
 
     def _stage(self, api_key: ApiKey) -> str:
-        api_key.secrets = read_secrets(api_key.scheme, self.options["from_file"])
-        services.stage_credentials(api_key, by=self.by, rev=api_key.rev)
+        removed = self._read(api_key)
+        api_key.pending = services.stage_credentials(
+            api_key, by=self.by, rev=api_key.rev, remove=removed
+        )
+        api_key.rev += 1  # staging is one step; of any other, the next act is told
         return f"Staged new credentials for {api_key.name}."
 
+    def _read(self, api_key: ApiKey) -> list[str]:
+        if not api_key.scheme.secret_specs:
+            raise CommandError(NOTHING_STORED)
+        api_key.secrets, removed = read_secrets(api_key.scheme, self.options["from_file"])
+        return removed
+
     def _test(self, api_key: ApiKey) -> str:
-        slot = "pending" if api_key.pending else "current"
+        slot = "pending" if api_key.pending or self.options["promote"] else "current"
         result = services.check_credentials(api_key, by=self.by, rev=api_key.rev, slot=slot)
         if not result.passed:
             raise CommandError(f"The {slot} credentials passed no test. {result.message}")
         return f"The {slot} credentials passed the test. {result.message}"
 
     def _promote(self, api_key: ApiKey) -> str:
-        if not (self.options["untested"] or (api_key.pending and api_key.pending.has_passed)):
+        untested = self.options["untested"]
+        has_passed = self.options["test"] or (api_key.pending and api_key.pending.has_passed)
+        if not (untested or has_passed):
             raise CommandError("No test was passed: add --test, or --untested to promote anyway.")
         services.promote_credentials(
             api_key,
             by=self.by,
             rev=api_key.rev,
-            confirmation=api_key.name,
-            compromised=self.options["compromised"],
+            confirmation=api_key.name if untested else "",
+            **self._compromised(),
         )
         return f"Promoted: {api_key.name} uses the new credentials."
 
     def _roll_back(self, api_key: ApiKey) -> str:
-        services.roll_back_credentials(api_key, by=self.by, rev=api_key.rev)
+        services.roll_back_credentials(api_key, by=self.by, rev=api_key.rev, **self._compromised())
         return f"Rolled back: {api_key.name} uses the previous credentials again."
+
+    def _compromised(self) -> dict[str, bool]:
+        return {"compromised": self.options["compromised"]}
+
+
+def _nonsense(given: set[str]) -> Iterator[str]:
+    """Yield why what was given does not go together: half of it would silently not be done."""
+    if "roll_back" in given and given - {"roll_back", "compromised"}:
+        yield "--roll-back goes with no other act, and with no option but --compromised."
+    if "from_file" in given and given & set(ACTS) and "stage" not in given:
+        yield "--from-file brings new credentials: it goes with --stage, or with no act."
+    if "untested" in given and ("promote" not in given or "test" in given):
+        yield "--untested goes with --promote, and without --test."
+    if {"stage", "promote"} <= given and not given & {"test", "untested"}:
+        yield "What is staged has passed no test: add --test, or --untested to promote it anyway."
+    if "compromised" in given and given & {"stage", "test"} and "promote" not in given:
+        yield "--compromised goes with what takes credentials out of use, and this does not."

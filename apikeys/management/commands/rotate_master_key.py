@@ -1,27 +1,32 @@
 """Re-seal everything under the first of FERNET_KEYS."""
 
-import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.actors import Actor
+from apikeys.management.forgetting import forget
+from apikeys.management.progress import Progress
 from apikeys.sealing import master_keys
 from apikeys.services.resealing import (
     BATCH,
     Refused,
     Report,
+    Standing,
     current_standing,
     next_step,
+    nothing_to_do,
     problems_now,
     rotate_master_key,
     survey,
 )
 
 NAMED = 100  # rows; the number of the rest is told
-BAR = 30  # characters
-LINE_EVERY = 5  # seconds, where the output is no terminal
 DONE_IN_PART = 3
+UNSEEN = (
+    "No running server was seen: if one serves all the same, look yourself whether it has these "
+    "master keys, in this order."
+)
 
 
 class Command(BaseCommand):
@@ -31,11 +36,20 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be re-sealed.")
-        parser.add_argument(
+        parser.add_argument("--dry-run", action="store_true", help="Say what would be done.")
+        other = parser.add_mutually_exclusive_group()
+        other.add_argument(
             "--verify",
             action="store_true",
             help="Only open everything with the first key alone: may the others be dropped?",
+        )
+        other.add_argument(
+            "--forget-unreadable",
+            action="store_true",
+            help="Destroy what no master key opens, once its master key is lost for good.",
+        )
+        parser.add_argument(
+            "--yes", action="store_true", help="Forget it without asking on the terminal."
         )
         parser.add_argument("--batch-size", type=int, default=BATCH, metavar="ROWS")
         parser.add_argument(
@@ -47,8 +61,14 @@ class Command(BaseCommand):
     ) -> None:
         if batch_size < 1:
             raise CommandError("--batch-size takes a number from 1.")
-        how = {"batch_size": batch_size, "progress": Progress(self.stdout)}
         self.stdout.write(f"The first master key of FERNET_KEYS is {master_keys().primary}.")
+        if not current_standing(counted=False).processes:
+            self.stdout.write(UNSEEN)
+        if options["forget_unreadable"]:
+            forget(self.stdout, dry_run=dry_run, is_agreed=options["yes"])
+            self._tell_next(current_standing())
+            return
+        how = {"batch_size": batch_size, "progress": Progress(self.stdout)}
         if dry_run or verify:
             self._refuse_unless(force)
             report = survey(**how)
@@ -56,7 +76,10 @@ class Command(BaseCommand):
         else:
             report = self._rotate(force=force, **how)
             self._tell(report)
-        self.stdout.write(f"Next: {next_step(current_standing())}")
+        standing = current_standing()
+        if report.is_complete and not report.moved and standing.unused and standing.total:
+            raise CommandError(nothing_to_do(standing))
+        self._tell_next(standing, is_verified=verify and report.is_complete)
         self._end(report, done=dry_run or not report.left)
 
     def _rotate(self, **how: Any) -> Report:
@@ -68,7 +91,7 @@ class Command(BaseCommand):
     def _refuse_unless(self, force: bool) -> None:
         problems = problems_now()
         if problems and not force:
-            raise CommandError("\n".join(["Refused.", *problems]))
+            raise CommandError("\n".join(["Refused.", *map(str, problems)]))
 
     def _tell_survey(self, report: Report, *, verify: bool) -> None:
         rows = f"{report.checked:,} rows"
@@ -84,9 +107,15 @@ class Command(BaseCommand):
         if report.is_complete:
             self.stdout.write(f"All {report.checked:,} rows open with it alone.")
 
+    def _tell_next(self, standing: Standing, *, is_verified: bool = False) -> None:
+        self.stdout.write(f"Next: {next_step(standing, is_verified=is_verified)}")
+
     def _end(self, report: Report, *, done: bool) -> None:
         """Name what is broken, and answer scripts by the exit status."""
         problems = []
+        if report.stopped:
+            problems.append(f"Stopped after {report.moved:,} rows. Mend this, and run it again:")
+            problems += map(str, report.stopped)
         if report.unreadable:
             more = len(report.unreadable) - NAMED
             problems.append(f"No master key opens {len(report.unreadable):,} rows:")
@@ -99,21 +128,3 @@ class Command(BaseCommand):
             problems.append("all the time. Run this again.")
         if problems:
             raise CommandError("\n".join(problems), returncode=DONE_IN_PART)
-
-
-class Progress:
-    """A bar on a terminal; elsewhere a line now and then."""
-
-    def __init__(self, out: OutputWrapper) -> None:
-        self.out, self.last = out, time.monotonic()
-
-    def __call__(self, task: str, done: int, total: int) -> None:
-        text = f"{task}: {done:,} of {total:,} rows"
-        if self.out.isatty():
-            filled = BAR * done // total
-            bar = "█" * filled + "░" * (BAR - filled)
-            self.out.write(f"\r{bar} {text}", ending="\n" if done == total else "")
-            self.out.flush()
-        elif time.monotonic() - self.last > LINE_EVERY:
-            self.last = time.monotonic()
-            self.out.write(text)

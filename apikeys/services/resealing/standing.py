@@ -53,6 +53,15 @@ class Standing:
         """Return the master keys of FERNET_KEYS that rows are under."""
         return [name for name in self.keys if self.rows.get(name)]
 
+    @property
+    def unused(self) -> list[str]:
+        """Return those of FERNET_KEYS that nothing is under, though nothing moved away from them.
+
+        One of them may be the new master key, in the wrong place.
+        """
+        used = self.retired | {name for name, rows in self.rows.items() if rows}
+        return [name for name in self.keys[1:] if name not in used]
+
     def by_key(self) -> dict[str, int]:
         """Return the number of rows under each of FERNET_KEYS, and under those that are missing."""
         return {name: self.rows.get(name, 0) for name in self.keys} | self.missing
@@ -72,6 +81,20 @@ class Standing:
             process
             for process in self.processes
             if process.opens(self.primary) and not process.seals_under(self.primary)
+        ]
+
+    def richer(self) -> list[tuple[ServerProcess, list[str]]]:
+        """Return the live processes that open more than this one, and with which master keys."""
+        more = [
+            (process, [name for name in process.master_keys if name not in self.keys])
+            for process in self.processes
+        ]
+        return [(process, names) for process, names in more if names]
+
+    def out_of_reach(self) -> list[ServerProcess]:
+        """Return the live processes that seal what this one cannot open."""
+        return [
+            process for process in self.processes if not {*process.master_keys[:1]} <= {*self.keys}
         ]
 
 

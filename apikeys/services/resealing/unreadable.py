@@ -1,12 +1,14 @@
-"""Which credentials no master key opens."""
+"""What no master key opens."""
 
 from itertools import islice
 
 from apikeys.models import CredentialVersion
 from apikeys.sealing import master_keys
 
+from .columns import sealed_columns
 
-def unreadable_versions(*, look_at_each: bool, limit: int) -> list[CredentialVersion]:
+
+def unreadable_versions(*, look_at_each: bool, limit: int | None) -> list[CredentialVersion]:
     """Return versions that no configured master key opens, with their API keys; opens nothing.
 
     A row says which master key sealed it, so most are found at once. To find what is damaged,
@@ -20,3 +22,14 @@ def unreadable_versions(*, look_at_each: bool, limit: int) -> list[CredentialVer
     )
     recognise = master_keys().recognise
     return list(islice((row for row in versions.iterator(500) if not recognise(row.sealed)), limit))
+
+
+def unreadable_others() -> list[str]:
+    """Return what else no master key opens, by name. There are few such rows: each is looked at."""
+    return [
+        str(row)
+        for column in sealed_columns()
+        if column.model is not CredentialVersion
+        for row in column.rows()
+        if not master_keys().recognise(getattr(row, column.field.name))
+    ]
