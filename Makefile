@@ -33,8 +33,8 @@ help:
 run: install
 	@test -e .env || export DEBUG="$${DEBUG:-true}"; \
 	$(PY) manage.py prepare; \
-	exec $(PY) -m uvicorn gatewayproject.asgi:application --host "$(HOST)" --port "$(PORT)" \
-	    --no-access-log --no-server-header --timeout-graceful-shutdown 10
+	exec $(PY) -m uvicorn gatewayproject.asgi:application --http gatewayproject.heads:Protocol \
+	    --host "$(HOST)" --port "$(PORT)" --no-access-log --no-server-header --timeout-graceful-shutdown 10
 
 # A directory of its own, which is gone at the end. Nothing of your .env or var is touched.
 demo: install

@@ -9,6 +9,11 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?)*"
 )
+# Of IPv6, the only addresses that lead to hosts of the internet. All others are for one network or
+# one machine, or hold an IPv4 address in a form that nobody is meant to dial any more.
+# Sources: IANA IPv6 Address Space; RFC 6052, section 2.1.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def origin_of(url: str) -> str:
@@ -41,9 +46,22 @@ def is_private_host(host: str) -> bool:
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".home.arpa")):
         return True
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(ipaddress.ip_address(host))
     except ValueError:
         return "." not in host
+
+
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether everybody on the internet means the same host by ``address``."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    if address in _NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address.ipv4_mapped:
+        return is_public(address.ipv4_mapped)
+    if address.sixtofour and not is_public(address.sixtofour):
+        return False
+    return address.is_global and address in _GLOBAL_UNICAST
 
 
 def is_proper_host(parts: SplitResult) -> bool:

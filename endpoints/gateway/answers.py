@@ -1,14 +1,13 @@
 """What a provider's status means here, and what may be shown of its errors."""
 
+import json
 import zlib
-from collections.abc import Sequence
+from contextlib import suppress
 
 from .upstream import Answer
 
 MAX_ERROR = 256 * 1024  # bytes of a provider's error
 REFUSED = (401, 403)
-# Source: google.rpc.ErrorInfo, domain googleapis.com; what Gemini answers to a wrong key, with 400.
-GOOGLE_REFUSES = b"API_KEY_INVALID"
 REDIRECTS = {300, 301, 302, 303, 305, 307, 308}
 WORTH_ANOTHER_ROUTE = {408, 409, 429}
 
@@ -44,8 +43,14 @@ async def read_error(answer: Answer, encoding: str) -> bytes:
     return b""
 
 
-def without(body: bytes, secrets: Sequence[bytes]) -> bytes:
-    """Take every secret out of what a provider says: some repeat the key that they refuse."""
-    for secret in secrets:
-        body = body.replace(secret, b"[removed]")
-    return body
+def google_refuses(body: bytes) -> bool:
+    """Whether this is what Google answers, with 400, to a key that it does not know.
+
+    Told by its place, as what the caller has typed may be quoted anywhere in an error.
+    Source: google.rpc.ErrorInfo, domain googleapis.com.
+    """
+    with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        found = json.loads(body)
+        found = found[0] if isinstance(found, list) else found
+        return any(each.get("reason") == "API_KEY_INVALID" for each in found["error"]["details"])
+    return False

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from .bodies import Body, Gone, take_in
+from .bodies import Body, Gone, GoogleBody, take_in
 from .calls import is_name, parse_call
 from .directory import Away, Directory, Found
 from .exchange import NEVER, Exchange
@@ -128,9 +128,11 @@ class Gateway:
             check_token(await self._directory.find(digest, ""))
         raw = await self._take_in(exchange, receive)
         name, exchange.body = call.endpoint, raw
-        if not call.is_native and not call.google_method:
-            body = await _read(raw, model_required=not call.inserts_model)
-            exchange.body, name = body, name or body.model
+        if call.google_method:
+            exchange.body = await _read(raw, GoogleBody, call.endpoint)
+        elif not call.is_native:
+            exchange.body = await _read(raw, Body, not call.inserts_model)
+            name = name or exchange.body.model
         found = await self._directory.find(digest, name if is_name(name) else "")
         check(found, name)
         exchange.since = self._loop.time()
@@ -155,10 +157,10 @@ class Gateway:
         await exchange.answer(200, headers, body)
 
 
-async def _read(raw: bytes, *, model_required: bool) -> Body:
+async def _read(raw: bytes, kind: type[Body | GoogleBody], *facts: Any) -> Body | GoogleBody:
     if len(raw) < LARGE:
-        return Body(raw, model_required=model_required)
-    return await asyncio.to_thread(Body, raw, model_required=model_required)
+        return kind(raw, *facts)
+    return await asyncio.to_thread(kind, raw, *facts)
 
 
 def check_token(found: Found | None) -> Found:

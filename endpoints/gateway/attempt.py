@@ -10,31 +10,31 @@ from apikeys.sealing import CannotOpen, open_sealed
 
 from . import failures
 from .answers import (
-    GOOGLE_REFUSES,
     REDIRECTS,
     REFUSED,
     WORTH_ANOTHER_ROUTE,
+    google_refuses,
     outcome_of,
     read_error,
-    without,
 )
+from .censor import Split, StreamCensor, hides_any, texts_of, without
 from .directory import Found, FoundRoute
 from .exchange import NEVER, Exchange
 from .failures import RouteFailed
 from .headers import Outgoing, sort_answer
 from .outbound import WrongDialect, unsigned_request
-from .plans import plan_of
+from .plans import Elsewhere, Plan, plan_of
 from .problems import Problem
 from .signing import CannotSign, Credentials, Refused
-from .tally import Tally, Tokens
-from .upstream import Answer, Broken, Request, Unreachable
+from .tally import Tally
+from .upstream import Answer, Broken, Request, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from .relay import Relay
 
 WHOLE = 1024 * 1024  # bytes: an answer that says it is smaller is sent on at once, not in chunks
+UNBUFFERED = (b"x-accel-buffering", b"no")  # nginx before us would hold events back
 LAST_WORD_SECONDS = 2  # for a caller, who may be the one who stalls, to take a stream's last event
-SECRET_FROM = 8  # characters: a shorter value is no secret that one could find again in a text
 
 
 class Attempt:
@@ -45,15 +45,17 @@ class Attempt:
     ) -> None:
         self._relay, self._exchange, self._found = relay, exchange, found
         self._route, self._is_last = route, is_last
+        self._plan: Plan
         self._secrets: list[bytes] = []
-        self._outgoing = Outgoing()
+        self._outgoing: Outgoing
+        self._tally: Tally | None = None
 
     async def run(self) -> None:
         """Serve, or raise ``RouteFailed`` while the caller has not seen anything."""
         started = time.perf_counter()
-        outcome, tokens = "cancelled", None
+        outcome = "cancelled"
         try:
-            outcome, tokens = await self._serve()
+            outcome = await self._serve()
         except RouteFailed as failure:
             outcome = failure.outcome
             raise
@@ -62,9 +64,11 @@ class Attempt:
             raise
         finally:
             seconds = time.perf_counter() - started
+            tokens = self._tally.finish() if self._tally is not None else None
             self._relay.count(self._found, self._route, outcome, seconds, tokens)
 
-    async def _serve(self) -> tuple[str, Tokens | None]:
+    async def _serve(self) -> str:
+        """Return what to count the request as."""
         relay, exchange = self._relay, self._exchange
         answer = None
         exchange.deadline = relay.watch.seconds(relay.first_byte_seconds)
@@ -74,9 +78,11 @@ class Attempt:
             self._outgoing = sort_answer(answer.headers, self._secrets)
             self._check_status(answer.status)
             return await self._pass_on(answer)
+        except TimedOut:
+            raise RouteFailed(failures.timed_out(), outcome="unreachable") from None
         except Unreachable as error:
             raise RouteFailed(failures.unreachable(str(error)), outcome="unreachable") from None
-        except Broken:
+        except (Broken, Split):
             return await self._give_up(failures.broken_off())
         except asyncio.CancelledError:
             if not exchange.was_time_out():
@@ -90,20 +96,21 @@ class Attempt:
     async def _signed_request(self) -> Request:
         route = self._route
         try:
-            plan = plan_of(route.transport, route.config)
+            plan = self._plan = plan_of(route.transport, route.config)
             opened = open_sealed(route.sealed, owner=route.owner, towards=plan.origins)
-        except (CannotOpen, ValueError, LookupError) as error:
-            why = str(error) if isinstance(error, CannotOpen) else "Its address is not a URL."
-            raise RouteFailed(failures.unreadable(why), outcome="unreachable") from None
-        self._secrets = [value.encode() for value in opened.values() if len(value) >= SECRET_FROM]
-        try:
             request, destination = unsigned_request(self._exchange, route, plan)
+        except (CannotOpen, Elsewhere) as error:
+            raise RouteFailed(failures.unreadable(str(error)), outcome="unreachable") from None
+        except WrongDialect:
+            raise failures.wrong_dialect(self._exchange.call.dialect) from None
+        except (ValueError, LookupError):
+            problem = failures.unreadable("Its address is not a URL.")
+            raise RouteFailed(problem, outcome="unreachable") from None
+        self._secrets = texts_of(opened)
+        try:
             key = Credentials(route.owner, plan, opened)
             obtained = await self._relay.signing.sign(request, destination.headers, key)
             self._secrets += [value.encode() for value in obtained]
-        except WrongDialect:
-            problem = failures.wrong_dialect(self._exchange.call.dialect)
-            raise RouteFailed(problem, outcome="caller_errors") from None
         except Refused as error:
             self._relay.note_refused(route, error.status)
             problem = Problem(503, "key_refused", str(error))
@@ -116,9 +123,12 @@ class Attempt:
     def _check_status(self, status: int) -> None:
         """Raise ``RouteFailed`` where another route should be tried, or where nobody may see it."""
         if status < 300:
-            if self._route.was_refused:
+            if self._route.refused_at is not None:
                 self._relay.note_accepted(self._route)
-            return
+            if status >= 200:
+                return
+        if not 200 <= status < 600:  # no answer that HTTP knows
+            raise RouteFailed(failures.broken_off(), outcome="provider_errors")
         if status in REFUSED:
             self._relay.note_refused(self._route, status)
             raise RouteFailed(failures.key_refused(status), outcome="refused", refused=True)
@@ -129,7 +139,7 @@ class Attempt:
         if (status in WORTH_ANOTHER_ROUTE or status >= 500) and not self._is_last:
             raise RouteFailed(failures.broken_off(), outcome=outcome_of(status))
 
-    async def _pass_on(self, answer: Answer) -> tuple[str, Tokens | None]:
+    async def _pass_on(self, answer: Answer) -> str:
         exchange, outgoing, watch = self._exchange, self._outgoing, self._relay.watch
         route = self._route
         idle = self._relay.idle_seconds
@@ -139,28 +149,38 @@ class Attempt:
             (b"x-gatehouse-route", _name(route.id, route.key_name, route.model)),
         ]
         if answer.status >= 400:
-            body = without(await read_error(answer, outgoing.encoding), self._secrets)
-            if answer.status == 400 and GOOGLE_REFUSES in body:
-                self._relay.note_refused(self._route, answer.status)
-                raise RouteFailed(failures.key_refused(400), outcome="refused", refused=True)
-            headers = [item for item in headers if item[0] != b"content-encoding"]
-            await exchange.answer(answer.status, headers, body)
-            return outcome_of(answer.status), None
-        tally = Tally(outgoing.content_type, outgoing.encoding)
+            await self._pass_error_on(answer, headers)
+            return outcome_of(answer.status)
+        tally = self._tally = Tally(outgoing.content_type, outgoing.encoding)
         if outgoing.length is not None and outgoing.length <= WHOLE:
-            body = await answer.read()
-            await exchange.answer(answer.status, headers, body)
+            body = without(await answer.read(), self._secrets)
+            await exchange.answer(answer.status, headers, body, declared=outgoing.length)
             tally.feed(body)
-            return "", tally.finish()
+            return ""
+        if outgoing.is_plain_stream:
+            headers.append(UNBUFFERED)
         await exchange.begin(answer.status, headers)
+        censor = StreamCensor(self._secrets)
         async for chunk in answer.chunks():
-            await exchange.write(chunk)
+            await exchange.write(censor.pass_on(chunk))
             tally.feed(chunk)
             exchange.deadline = watch.seconds(idle)
         await exchange.end()
-        return "", tally.finish()
+        return ""
 
-    async def _give_up(self, problem: Problem) -> tuple[str, None]:
+    async def _pass_error_on(self, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+        exchange, status = self._exchange, answer.status
+        body = await read_error(answer, self._outgoing.encoding)
+        if status == 400 and self._plan.speaks("google") and google_refuses(body):
+            self._relay.note_refused(self._route, status)
+            raise RouteFailed(failures.key_refused(status), outcome="refused", refused=True)
+        body = without(body, self._secrets)
+        if hides_any(body, self._secrets):
+            raise RouteFailed(failures.withheld(status), outcome=outcome_of(status))
+        headers = [item for item in headers if item[0] != b"content-encoding"]
+        await exchange.answer(status, headers, body, declared=self._outgoing.length)
+
+    async def _give_up(self, problem: Problem) -> str:
         """Fail the route; or end a stream that has begun: with an event that tells why, or, where
         there are no events, without the mark of its end, so that it does not look whole."""
         exchange = self._exchange
@@ -169,7 +189,7 @@ class Attempt:
         if self._outgoing.is_plain_stream:
             exchange.deadline = self._relay.watch.seconds(LAST_WORD_SECONDS)
             await exchange.end(problem.event(exchange.call.dialect, exchange.request_id))
-        return "unreachable", None
+        return "unreachable"
 
 
 @lru_cache(maxsize=4096)

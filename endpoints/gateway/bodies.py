@@ -11,6 +11,7 @@ import msgspec
 from .problems import Problem
 
 MAX_KEYS = 1_000  # of the name "model", anywhere in a body
+MAX_STRUCTURE = 500_000  # texts, objects and arrays before the last of them: half a second's work
 DEEPEST_GOOGLE_MODEL = 3  # an object in an array in the body; below that are contents
 
 # The key "model" however it is spelled: JSON lets every letter stand as \u00xx.
@@ -35,7 +36,7 @@ class Body:
 
     __slots__ = ("_place", "is_chat", "model", "raw")
 
-    def __init__(self, raw: bytes, *, model_required: bool = True) -> None:
+    def __init__(self, raw: bytes, model_required: bool = True) -> None:
         """Read ``raw``. Raises ``Problem`` where it is no JSON object with one model."""
         try:
             head = _decode(raw)
@@ -52,7 +53,11 @@ class Body:
 
     def _find(self) -> tuple[int, int]:
         """Return where the value of the top-level "model" begins and ends."""
-        keys = list(islice(_keys(self.raw), MAX_KEYS + 1))
+        if b"\\u00" not in self.raw and self.raw.count(b'"model"') == 1:  # nearly all bodies
+            key = _PLAIN_KEY.match(self.raw, self.raw.find(b'"model"'))
+            keys = [key] if key else []
+        else:
+            keys = list(islice(_keys(self.raw), MAX_KEYS + 1))
         if len(keys) > 1:  # one is the top-level one, or there would be no model at all
             keys = [key for key, depth in _with_depths(self.raw, keys) if depth == 1]
         value = _NAME.match(self.raw, keys[0].end()) if len(keys) == 1 else None
@@ -87,9 +92,12 @@ def _with_depths(
     raw: bytes, keys: Sequence[re.Match[bytes]]
 ) -> Iterator[tuple[re.Match[bytes], int]]:
     """Yield each key with its depth: 1 in the outermost object. Nothing where there are many."""
-    depth, position = 0, 0
+    depth, position, seen = 0, 0, 0
     for key in keys if len(keys) <= MAX_KEYS else ():
         for found in _STRUCTURE.finditer(raw, position, key.start()):
+            seen += 1
+            if seen > MAX_STRUCTURE:
+                raise Problem(400, "too_complex", "The body has too many parts to look through.")
             if found[0] in b"{[":
                 depth += 1
             elif found[0] in b"}]":
@@ -98,21 +106,33 @@ def _with_depths(
         yield key, depth
 
 
-def with_google_model(raw: bytes, endpoint: str, model: str) -> bytes:
-    """Return a body of Google's dialect with the model that its path names, where it repeats that.
+class GoogleBody:
+    """A body of Google's dialect, and where it repeats the model that its path names.
 
     In ``requests[].model`` of batchEmbedContents, for one: another than the path's is refused.
     Source: Gemini API reference, EmbedContentRequest, CountTokensRequest.
     """
-    name, new = (json.dumps(f"models/{each}").encode() for each in (endpoint, model))
-    if name not in raw:
-        return raw
-    parts, end = [], 0
-    for key, depth in _with_depths(raw, list(islice(_keys(raw), MAX_KEYS + 1))):
-        if depth <= DEEPEST_GOOGLE_MODEL and raw.startswith(name, key.end()):
-            parts += [raw[end : key.end()], new]
-            end = key.end() + len(name)
-    return b"".join([*parts, raw[end:]])
+
+    __slots__ = ("_places", "raw")
+
+    def __init__(self, raw: bytes, endpoint: str) -> None:
+        self.raw = raw
+        name = json.dumps(f"models/{endpoint}").encode()
+        keys = list(islice(_keys(raw), MAX_KEYS + 1)) if name in raw else []
+        self._places = [
+            (key.end(), key.end() + len(name))
+            for key, depth in _with_depths(raw, keys)
+            if depth <= DEEPEST_GOOGLE_MODEL and raw.startswith(name, key.end())
+        ]
+
+    def with_model(self, model: str) -> bytes:
+        """Return the body with ``model`` in those places, all else byte for byte."""
+        name = json.dumps(f"models/{model.removeprefix('models/')}").encode()
+        parts, done = [], 0
+        for start, end in self._places:
+            parts += [self.raw[done:start], name]
+            done = end
+        return b"".join([*parts, self.raw[done:]])
 
 
 def _no_model() -> Problem:

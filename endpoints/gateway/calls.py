@@ -12,15 +12,6 @@ LIST = "models"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ENDPOINT = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
 _GOOGLE_CALL = re.compile(r"models/([^/:]+):([A-Za-z]{1,40})\Z")
-# Those whose body names the endpoint as "model", by the dialect that they belong to.
-_OPERATIONS = {
-    "chat/completions": "openai",
-    "completions": "openai",
-    "embeddings": "openai",
-    "responses": "openai",
-    "messages": "anthropic",
-    "messages/count_tokens": "anthropic",
-}
 _OPERATION = re.compile(r"[a-z][a-z_-]*(?:/[a-z][a-z_-]*){0,3}\Z")
 
 
@@ -43,6 +34,21 @@ class Call:
     @property
     def is_native(self) -> bool:
         return not self.operation and not self.google_method
+
+
+# Those whose body names the endpoint as "model", with the dialect that they belong to.
+_OPERATIONS = {
+    operation: Call(dialect, operation)
+    for dialect, operation in (
+        ("openai", "chat/completions"),
+        ("openai", "completions"),
+        ("openai", "embeddings"),
+        ("openai", "responses"),
+        ("anthropic", "messages"),
+        ("anthropic", "messages/count_tokens"),
+    )
+}
+UNKNOWN = Call("openai")  # before its path has been read
 
 
 def parse_call(method: str, raw_path: bytes, native_dialect: str) -> Call:
@@ -70,10 +76,10 @@ def parse_call(method: str, raw_path: bytes, native_dialect: str) -> Call:
 def _unified(method: str, operation: str, native_dialect: str) -> Call:
     if operation == LIST:
         return _listing(method, native_dialect)
-    dialect = _OPERATIONS.get(operation, "openai")
-    if operation not in _OPERATIONS:
-        raise _unknown_path(dialect)
-    return _posted(method, Call(dialect, operation))
+    call = _OPERATIONS.get(operation)
+    if call is None:
+        raise _unknown_path("openai")
+    return _posted(method, call)
 
 
 def _openai(method: str, rest: str) -> Call:
@@ -89,9 +95,10 @@ def _anthropic(method: str, rest: str) -> Call:
     operation = rest.removeprefix("v1/")
     if operation == LIST:
         return _listing(method, "anthropic")
-    if not rest.startswith("v1/") or _OPERATIONS.get(operation) != "anthropic":
+    call = _OPERATIONS.get(operation, UNKNOWN)
+    if not rest.startswith("v1/") or call.dialect != "anthropic":
         raise _unknown_path("anthropic")
-    return _posted(method, Call("anthropic", operation))
+    return _posted(method, call)
 
 
 def _google(method: str, rest: str) -> Call:

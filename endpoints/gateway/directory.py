@@ -61,7 +61,7 @@ class FoundRoute:
     model: str
     key_id: UUID | None
     key_name: str
-    was_refused: bool
+    refused_at: datetime | None
     config: str  # JSON
     version_id: UUID | None
     sealed: Sealed | None
@@ -119,7 +119,7 @@ def _route(row: Sequence[Any]) -> FoundRoute:
         model=row[9],
         key_id=key_id,
         key_name=row[11] or "",
-        was_refused=row[12] is not None,
+        refused_at=time_of(row[12]),
         config=row[13] or "{}",
         version_id=version_id,
         sealed=None if sealed is None else Sealed(bytes(sealed)),

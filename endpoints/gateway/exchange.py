@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from .calls import Call
+from .calls import UNKNOWN
 from .headers import Incoming
 from .problems import Problem
 
@@ -48,8 +48,8 @@ class Exchange:
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         self.request_id = f"req_{_number(96):024x}"
-        self.incoming = Incoming()
-        self.call = Call("openai")
+        self.incoming: Incoming  # as soon as its headers have been sorted
+        self.call = UNKNOWN
         self.body: Any = None
         self.has_begun = self.gone = False
         self.task: asyncio.Task[Any] | None = None
@@ -71,10 +71,15 @@ class Exchange:
     async def end(self, chunk: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": chunk})
 
-    async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        """Send a whole answer."""
-        await self.begin(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self.end(b"" if self.method == "HEAD" else body)
+    async def answer(
+        self, status: int, headers: RawHeaders, body: bytes, *, declared: int | None = None
+    ) -> None:
+        """Send a whole answer; to HEAD the length that was ``declared`` for GET, if any."""
+        length = len(body)
+        if self.method == "HEAD":
+            length, body = declared or length, b""
+        await self.begin(status, [*headers, (b"content-length", b"%d" % length)])
+        await self.end(body)
 
     async def refuse(self, problem: Problem) -> None:
         """Say no in the caller's dialect."""

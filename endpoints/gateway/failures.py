@@ -42,21 +42,14 @@ def wrong_dialect(dialect: str) -> Problem:
     )
 
 
-def no_key() -> Problem:
-    return Problem(
-        503,
-        "no_working_key",
-        "This endpoint has no API key. A key manager can choose one for it.",
-    )
-
-
-def key_disabled() -> Problem:
-    return Problem(
-        503,
-        "no_working_key",
+def no_working_key(has_key: bool) -> Problem:
+    why = (
         "Every API key of this endpoint is disabled or without credentials. A key manager can "
-        "enable one.",
+        "enable one."
+        if has_key
+        else "This endpoint has no API key. A key manager can choose one for it."
     )
+    return Problem(503, "no_working_key", why)
 
 
 def timed_out() -> Problem:
@@ -65,6 +58,15 @@ def timed_out() -> Problem:
 
 def broken_off() -> Problem:
     return Problem(502, "provider_broke_off", "The provider broke off its answer. Try again.")
+
+
+def withheld(status: int) -> Problem:
+    return Problem(
+        502,
+        "provider_error_withheld",
+        f"The provider answered {status} and repeated credentials in its error, which is therefore "
+        "not shown.",
+    )
 
 
 def redirected() -> Problem:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from .problems import Problem
+
 Raw = Iterable[tuple[bytes, bytes]]
 
 # Source: RFC 9110, section 7.6.1, and the older proxies' own.
@@ -30,8 +32,20 @@ _NOT_SENT_BACK = _HOP_BY_HOP | frozenset(
     b"strict-transport-security clear-site-data content-security-policy report-to nel "
     b"public-key-pins www-authenticate x-gatehouse-route x-gatehouse-request-id".split()
 )
+# Orders to the server in front of us: nginx, Apache, LiteSpeed, Perlbal, Envoy, caches.
+_NOT_SENT_BACK_AT_ALL = (
+    b"access-control-",
+    b"x-accel-",
+    b"x-sendfile",
+    b"x-lighttpd-",
+    b"x-litespeed-",
+    b"x-reproxy-",
+    b"x-envoy-",
+    b"surrogate-",
+)
 # What we have to know of an answer ourselves.
 _TELLING = frozenset(b"content-type content-encoding content-length retry-after connection".split())
+_CONTROLS = bytes([*range(9), *range(10, 32), 127])  # all but the tab: RFC 9110, section 5.5
 # What the counts can be read from; so nothing else is asked for.
 _ENCODINGS = ("gzip", "deflate", "identity")
 
@@ -47,30 +61,34 @@ class Incoming:
 
 
 def sort_headers(headers: Raw) -> Incoming:
-    """Take apart what the caller sent."""
+    """Take apart what the caller sent. Raises ``Problem`` where it cannot be sent on unharmed."""
     incoming = Incoming()
+    sent_on = incoming.sent_on
     tokens: dict[bytes, str] = {}
     dropped: set[str] = set()
     encodings = "identity"
-    for name, value in headers:
-        passing = _passing_on(name)
-        if passing:
-            incoming.sent_on.append((passing, value.decode("latin-1")))
-        elif name in _TOKENS:
-            tokens.setdefault(name, value.decode("latin-1"))
-        elif name == b"content-length":
-            incoming.declared = int(value) if value.isdigit() else 0
-        elif name == b"accept-encoding":
-            encodings = _known_encodings(value)
-        elif name == b"connection":
-            dropped.update(_named(value))
+    try:
+        for name, value in headers:
+            passing = _passing_on(name)
+            if passing:
+                sent_on.append((passing, value.decode()))
+            elif name in _TOKENS:
+                tokens.setdefault(name, value.decode("latin-1"))
+            elif name == b"content-length":
+                incoming.declared = int(value) if value.isdigit() else 0
+            elif name == b"accept-encoding":
+                encodings = _known_encodings(value)
+            elif name == b"connection":
+                dropped.update(_named(value))
+    except UnicodeDecodeError:
+        raise _bad_header(passing) from None
     if dropped:
-        incoming.sent_on = [item for item in incoming.sent_on if item[0] not in dropped]
-    incoming.sent_on.append(("accept-encoding", encodings))
+        sent_on[:] = [item for item in sent_on if item[0] not in dropped]
+    sent_on.append(("accept-encoding", encodings))
     incoming.token = _token_of(tokens)
     if b"x-goog-api-key" in tokens:
         incoming.dialect = "google"
-    elif b"x-api-key" in tokens or any(name == "anthropic-version" for name, _ in incoming.sent_on):
+    elif b"x-api-key" in tokens or "anthropic-version" in dict(sent_on):
         incoming.dialect = "anthropic"
     return incoming
 
@@ -94,15 +112,17 @@ def _named(connection: bytes) -> list[str]:
     return [part.strip() for part in connection.decode("latin-1").lower().split(",")]
 
 
+def _bad_header(name: str) -> Problem:
+    """aiohttp writes every header as UTF-8, so other bytes would arrive as something else."""
+    return Problem(400, "bad_header", f"The header {name} is not UTF-8. Nothing was sent on.")
+
+
 def _token_of(tokens: Mapping[bytes, str]) -> str:
-    for name in _TOKENS:
-        value = tokens.get(name, "").strip()
-        if name == b"authorization":
-            scheme, _, value = value.partition(" ")
-            value = value.strip() if scheme.lower() == "bearer" else ""
-        if value:
-            return value
-    return ""
+    scheme, _, value = tokens.get(b"authorization", "").strip().partition(" ")
+    if value and scheme.lower() == "bearer":
+        return value.strip()
+    values = (tokens.get(name, "").strip() for name in _TOKENS[1:])
+    return next(filter(None, values), "")
 
 
 @dataclass(slots=True)
@@ -139,9 +159,12 @@ def sort_answer(headers: Sequence[tuple[bytes, bytes]], secrets: Sequence[bytes]
         if b"connection" in told:
             dropped = _named(told[b"connection"])
             kept = [item for item in kept if item[0].decode("latin-1") not in dropped]
-    everything = b"\n".join([value for _, value in kept])
-    if any(secret in everything for secret in secrets):
-        kept = [item for item in kept if not any(secret in item[1] for secret in secrets)]
+    everything = b"\t".join([value for _, value in kept])
+    for secret in secrets:
+        if secret in everything:
+            kept = [item for item in kept if secret not in item[1]]
+    if everything.translate(None, _CONTROLS) != everything:  # no server of ours would send them
+        kept = [item for item in kept if item[1].translate(None, _CONTROLS) == item[1]]
     outgoing.sent_back = kept
     return outgoing
 
@@ -150,5 +173,5 @@ def sort_answer(headers: Sequence[tuple[bytes, bytes]], secrets: Sequence[bytes]
 def _passing_back(name: bytes) -> tuple[bytes, bool, bool]:
     """Return a header's lower-case name, whether it is sent back, and whether it tells us."""
     name = name.lower()
-    passes = name not in _NOT_SENT_BACK and not name.startswith(b"access-control-")
+    passes = name not in _NOT_SENT_BACK and not name.startswith(_NOT_SENT_BACK_AT_ALL)
     return name, passes, name in _TELLING

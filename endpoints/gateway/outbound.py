@@ -1,6 +1,5 @@
 """What is sent to a provider: the caller's request, turned towards one route."""
 
-from .bodies import Body, with_google_model
 from .directory import FoundRoute
 from .exchange import Exchange
 from .plans import Destination, Plan
@@ -9,6 +8,7 @@ from .upstream import Request
 
 # What curl says of a body given with -d, which is JSON here, and was read as such.
 FORM = ("content-type", "application/x-www-form-urlencoded")
+JSON = ("content-type", "application/json")
 
 
 class WrongDialect(Exception):
@@ -34,10 +34,8 @@ def unsigned_request(
         if call.inserts_model:
             operation = "chat/completions" if body.is_chat else "embeddings"
         destination = plan.destination(call.dialect, operation, route.model)
-    if isinstance(body, Body):
+    if not call.is_native:
         body = body.with_model(plan.model_for(call.dialect, route.model))
-    elif call.google_method:
-        body = with_google_model(body, call.endpoint, route.model.removeprefix("models/"))
     url = _with_query(destination.url, exchange.query) if exchange.query else destination.url
     return Request(exchange.method, url, _headers(exchange, destination), body), destination
 
@@ -46,12 +44,21 @@ def _headers(exchange: Exchange, destination: Destination) -> list[tuple[str, st
     """The caller's headers, save those that are the key's own to set."""
     own = destination.own_headers
     headers = [item for item in exchange.incoming.sent_on if item[0] not in own]
-    if FORM in headers and not exchange.call.is_native:
-        headers[headers.index(FORM)] = ("content-type", "application/json")
+    if not exchange.call.is_native:
+        _call_it_json(headers)
     for name, text in destination.defaults.items():
         if all(given != name for given, _ in headers):
             headers.append((name, text))
     return headers
+
+
+def _call_it_json(headers: list[tuple[str, str]]) -> None:
+    for place, (name, _) in enumerate(headers):
+        if name == "content-type":
+            if headers[place] == FORM:
+                headers[place] = JSON
+            return
+    headers.append(JSON)
 
 
 def _with_query(url: str, query: bytes) -> str:

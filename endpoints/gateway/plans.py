@@ -16,6 +16,10 @@ from apikeys.catalogue.transport import PLACEHOLDER, fill
 _OF_DEPLOYMENTS = {"chat/completions", "completions", "embeddings"}
 
 
+class Elsewhere(Exception):
+    """The scheme sends a dialect's requests to another origin than that of the key."""
+
+
 @dataclass(frozen=True, eq=False)
 class Destination:
     """A URL, and the header templates that go with it, by lower-case name."""
@@ -59,7 +63,7 @@ class Plan:
 
     @lru_cache(maxsize=4096)  # noqa: B019 - plans are few, and kept by ``plan_of`` anyway
     def destination(self, dialect: str, operation: str, model: str) -> Destination:
-        """Return where ``operation`` of ``dialect`` is served."""
+        """Return where ``operation`` of ``dialect`` is served. Raises ``Elsewhere``."""
         facts = self.dialects[dialect]
         version = self.config.get("api_version", "")
         values = {**self.config, "base_url": self.base_url, "model": quote(model, safe="")}
@@ -89,6 +93,8 @@ class Plan:
         return self._at(f"{parts.scheme}://{parts.netloc}/{joined}")
 
     def _at(self, url: str, headers: Mapping[str, str] | None = None) -> Destination:
+        if origin_of(url) != self.origin:  # whatever the database says: it was sealed for this one
+            raise Elsewhere("Its method leads to another address than its credentials are for.")
         chosen = _lower(headers) if headers else self.headers
         own = {name: text for name, text in chosen.items() if not _is_constant(text)}
         defaults = {name: text for name, text in chosen.items() if _is_constant(text)}

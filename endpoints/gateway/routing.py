@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 
 from .directory import FoundRoute
 
@@ -35,6 +36,16 @@ def _draw(primaries: list[FoundRoute]) -> FoundRoute | None:
     return primaries[0] if primaries else None
 
 
+def _seconds_in(retry_after: str) -> float:
+    """Return how long a provider asks to wait; both forms of RFC 9110, section 10.2.3."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return int(retry_after[:6])
+    try:
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0
+
+
 class Pauses:
     """Routes whose provider has asked this process to wait: they are tried last until then."""
 
@@ -42,9 +53,9 @@ class Pauses:
         self._until: dict[tuple[int, object], float] = {}
 
     def note(self, route: FoundRoute, retry_after: str) -> None:
-        """Take down a Retry-After in seconds; the form with a date is not used by providers."""
-        if retry_after.isascii() and retry_after.isdigit():
-            pause = min(int(retry_after[:6]), MAX_PAUSE)
+        """Take down a Retry-After: seconds, or a date."""
+        pause = min(_seconds_in(retry_after), MAX_PAUSE)
+        if pause > 0:
             self._until[route.id, route.version_id] = time.monotonic() + pause
 
     def put_last(self, routes: list[FoundRoute]) -> list[FoundRoute]:

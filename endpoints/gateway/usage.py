@@ -39,6 +39,7 @@ class UsageCounter:
         self._executor = executor
         self._counts: dict[UsageKey, list[int]] = {}
         self._writer: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def add(
         self, who: tuple[object, ...], outcome: str, seconds: float, tokens: Tokens | None = None
@@ -64,15 +65,22 @@ class UsageCounter:
             counts[_PLACES["output_tokens"]] += tokens.output
             counts[_PLACES["cached_tokens"]] += tokens.cached
         if self._writer is None:
+            self._start_writer()
+
+    def _start_writer(self) -> None:
+        if self._writer is None and not self._is_closed:
             self._writer = asyncio.create_task(self._write_soon())
 
     async def _write_soon(self) -> None:
         await asyncio.sleep(WRITE_EVERY)
         self._writer = None
         await self.write()
+        if self._counts:  # that failed, and maybe no request comes that would try again
+            self._start_writer()
 
     async def close(self) -> None:
         """Write for the last time."""
+        self._is_closed = True
         if self._writer is not None:
             self._writer.cancel()
         await self.write()

@@ -20,12 +20,23 @@ class Load:
     body: bytes
 
     @property
+    def headers(self) -> dict[str, str]:
+        """What an SDK always sends."""
+        return {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "OpenAI/Python 3.54.0",
+        }
+
+    @property
     def message(self) -> bytes:
         parts = urlsplit(self.url)
         head = (
             f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(self.body)}\r\n\r\n"
+            f"Content-Length: {len(self.body)}\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+            + "\r\n"
         )
         return head.encode() + self.body
 
@@ -50,11 +61,8 @@ def drive(load: Load, *, connections: int, seconds: float) -> Result:
 
 def _wrk(load: Load, connections: int, seconds: float) -> Result:
     body = load.body.decode().replace("\\", "\\\\").replace("'", "\\'")
-    script = (
-        "wrk.method = 'POST'\n"
-        f"wrk.body = '{body}'\n"
-        f"wrk.headers['Authorization'] = 'Bearer {load.token}'\n"
-        "wrk.headers['Content-Type'] = 'application/json'\n"
+    script = f"wrk.method = 'POST'\nwrk.body = '{body}'\n" + "".join(
+        f"wrk.headers['{name}'] = '{value}'\n" for name, value in load.headers.items()
     )
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)

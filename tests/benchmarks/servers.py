@@ -102,7 +102,8 @@ def gateway_before(provider: Server, *, workers: int = 1) -> Iterator[Server]:
             [sys.executable, "-c", _SEED % provider.url],
             cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True,
         ).stdout.split()[-1]  # fmt: skip
-        options = ["--workers", str(workers)] if workers > 1 else []
+        options = ["--http", "gatewayproject.heads:Protocol"]
+        options += ["--workers", str(workers)] if workers > 1 else []
         app = "gatewayproject.asgi:application"
         with _uvicorn("gateway", app, *options, **environment) as server:
             server.token, server.environment = token, environment

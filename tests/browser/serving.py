@@ -66,7 +66,12 @@ class Server:
     def running(self) -> Iterator["Server"]:
         """Serve until the block ends, then give the database's connections back."""
         config = uvicorn.Config(
-            self, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
+            self,
+            http="gatewayproject.heads:Protocol",
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         serve = server.serve(sockets=[self.socket])

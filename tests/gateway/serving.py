@@ -16,6 +16,7 @@ import uvicorn
 from django.db import connection
 
 from gatewayproject.asgi import application, gateway
+from gatewayproject.heads import Protocol
 
 
 @dataclass
@@ -35,7 +36,12 @@ def gateway_running() -> Iterator[Served]:
     """Serve until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
+        application,
+        http=Protocol,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=2,
     )
     server, loop = uvicorn.Server(config), asyncio.new_event_loop()
     serving = server.serve(sockets=[listener])
@@ -65,6 +71,7 @@ def another_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     environment["ALLOWED_PRIVATE_ORIGINS"] = "http://127.0.0.1:*"
     environment["DJANGO_SETTINGS_MODULE"] = "gatewayproject.settings"
     command = [sys.executable, "-m", "uvicorn", "gatewayproject.asgi:application"]
+    command += ["--http", "gatewayproject.heads:Protocol"]
     process = subprocess.Popen([*command, "--port", str(port), "--no-access-log"], env=environment)
     try:
         _wait_for(port)

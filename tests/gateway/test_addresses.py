@@ -8,6 +8,7 @@ import pytest
 
 from apikeys.models import ApiKey, CredentialVersion
 from apikeys.services import create_api_key
+from endpoints.gateway.upstream import refuse_private
 from gatewayproject.demo.provider import Provider
 from tests.conftest import MakeEndpoint, MakeKey
 from tests.made_up import OPENAI_KEY
@@ -18,6 +19,12 @@ from .conftest import KeyAt
 PRIVATE = [
     "127.0.0.1", "127.8.9.10", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1",
     "169.254.169.254", "100.64.0.1", "::1", "::", "::ffff:127.0.0.1", "fe80::1", "fd00::1",
+    "224.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::",
+    "2002:a00:1::1", "::127.0.0.1", "::10.0.0.1", "::ffff:0:7f00:1", "::ffff:10.0.0.1", "fec0::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe", "ff0e::1",
+]  # fmt: skip
+PUBLIC = [
+    "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
 ]  # fmt: skip
 
 
@@ -59,6 +66,32 @@ def test_a_public_name_that_leads_to_a_private_address_is_refused(
 
     assert (answer.status, answer.code) == (502, "provider_unreachable")
     assert "ai.example.com is on a private network" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_in_whatever_form_is_dialled(address: str) -> None:
+    refuse_private("ai.example.com", 443, [address], [])
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1"])
+def test_a_private_address_inside_another_in_a_url_is_refused(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    make_key: MakeKey,
+    make_endpoint: MakeEndpoint,
+    address: str,
+) -> None:
+    key = make_key(api_base="https://ai.example.com/v1")
+    make_endpoint("search", key)
+    reseal_towards(key, f"http://[{address}]:{provider.port}")
+    settings.ALLOWED_PRIVATE_ORIGINS = []
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.code) == (502, "provider_unreachable")
+    assert "is on a private network" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("allowed", [[], ["http://127.0.0.1:1"], ["http://localhost:*"]])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from endpoints.gateway.bodies import MAX_KEYS, Body, with_google_model
+from endpoints.gateway.bodies import MAX_KEYS, MAX_STRUCTURE, Body, GoogleBody
 from endpoints.gateway.problems import Problem
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
@@ -166,8 +166,16 @@ def test_a_body_that_says_model_everywhere_is_refused_and_not_pored_over() -> No
 def test_googles_bodies_keep_all_but_the_model_of_their_path(said: Any, model: str) -> None:
     raw = json.dumps({"requests": [{"model": "models/gem", "content": said}]}).encode()
 
-    replaced = with_google_model(raw, "gem", model)
+    replaced = GoogleBody(raw, "gem").with_model(model)
 
     expected = {"requests": [{"model": f"models/{model}", "content": said}]}
     assert replaced == json.dumps(expected).encode()
-    assert with_google_model(raw, "other", model) == raw
+    assert GoogleBody(raw, "other").with_model(model) == raw
+
+
+def test_a_body_of_too_many_parts_is_refused_and_not_pored_over() -> None:
+    many = b"[]," * MAX_STRUCTURE
+    raw = b'{"model":"models/gem","x":[' + many + b'0],"model":"models/gem"}'
+
+    with pytest.raises(Problem, match="too_complex"):
+        GoogleBody(raw, "gem")

@@ -12,15 +12,17 @@ from google import genai
 from google.genai import errors as google_errors
 
 from apikeys.actors import Actor
-from apikeys.models import ApiKey, CredentialVersion
+from apikeys.catalogue.origins import origin_of
+from apikeys.models import ApiKey, AuthScheme, CredentialVersion
+from apikeys.sealing import seal
 from endpoints.gateway import app
 from endpoints.gateway.problems import Problem
 from endpoints.models import Endpoint, GatewayToken
 from gatewayproject.demo.provider import Provider
-from tests.conftest import MakeEndpoint
+from tests.conftest import MakeEndpoint, MakeKey
 from tests.made_up import OPENAI_KEY
 
-from .asking import HELLO, chat
+from .asking import HELLO, ask, chat
 from .conftest import KeyAt
 
 Arrange = Callable[[Any], None]
@@ -127,6 +129,34 @@ def test_googles_sdk_raises_what_it_would_at_google(
         assert (error.code, error.status) == (status, word)
         assert error.details["error"]["details"][0]["reason"] == code.upper()
     assert not provider.requests
+
+
+@pytest.mark.parametrize("setting", ["base_url", "deployment_url"])
+def test_a_scheme_that_was_led_elsewhere_in_the_database_gets_no_key(
+    gateway: str, provider: Provider, token: str, make_key: MakeKey, make_endpoint: MakeEndpoint,
+    setting: str,
+) -> None:  # fmt: skip
+    """Promise 2 of docs/security.md: who writes to the database alone learns no key."""
+    key = make_key("my-key", "azure", api_version="2024-10-21")
+    ApiKey.objects.update(config={**key.config, "api_base": provider.url})
+    CredentialVersion.objects.filter(pk=key.current_id).update(
+        sealed=seal(
+            {"api_key": OPENAI_KEY},
+            owner=CredentialVersion(pk=key.current_id).owner(key.pk),
+            origins=[origin_of(provider.url)],
+        )
+    )
+    make_endpoint("search", key)
+    with Provider().running() as elsewhere:
+        transport = AuthScheme.objects.get(pk=key.scheme_id).transport
+        transport["dialects"]["openai"][setting] = f"{elsewhere.url}/v1"
+        AuthScheme.objects.filter(pk=key.scheme_id).update(transport=transport)
+
+        operation = "responses" if setting == "base_url" else "chat/completions"
+        answer = ask(gateway, f"/v1/{operation}", {"model": "search"}, token=token)
+
+        assert (answer.status, answer.code) == (503, "key_unreadable")
+        assert not elsewhere.requests
 
 
 @pytest.mark.parametrize("name", ["moved", "damaged"])

@@ -158,13 +158,14 @@ def test_chunks_that_are_garbage_are_refused(
     ("said", "sent_on"),
     [
         ("application/x-www-form-urlencoded", "application/json"),  # curl -d
+        ("", "application/json"),
         ("application/json; charset=utf-8", "application/json; charset=utf-8"),
     ],
 )
 def test_a_body_that_was_read_as_json_is_called_so(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, said: str, sent_on: str
 ) -> None:
-    chat(gateway, token, headers={"Content-Type": said})
+    chat(gateway, token, headers={"Content-Type": said} if said else {})
 
     assert ("content-type", sent_on) in provider.requests[0].headers
 
@@ -195,6 +196,38 @@ def test_what_is_the_connections_own_does_not_get_through(
     assert names.count("host") == names.count("content-length") == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "more"), [("/v1/chat/completions", {"content-type"}), ("/search/v1/files", set())]
+)
+def test_no_header_is_made_up(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, path: str, more: set[str]
+) -> None:
+    ask(gateway, path, HI, token=token)
+
+    names = {name.lower() for name, _ in provider.requests[0].headers}
+    assert names == {"host", "authorization", "accept-encoding", "content-length", *more}
+
+
+def test_a_header_in_utf_8_arrives_as_it_was_sent(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    told = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xc3\xa9"))
+
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert ("x-title", "caf\xc3\xa9") in provider.requests[0].headers  # read as Latin-1
+
+
+def test_a_header_that_could_not_arrive_as_it_was_sent_is_refused(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    told = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xe9"))
+
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"bad_header" in told
+    assert b"x-title" in told
+    assert not provider.requests
+
+
 def test_what_is_between_us_and_the_provider_does_not_get_back(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
@@ -206,6 +239,10 @@ def test_what_is_between_us_and_the_provider_does_not_get_back(
                 ("Strict-Transport-Security", "no-5"), ("Alt-Svc", "no-6"), ("Server", "no-7"),
                 ("Access-Control-Allow-Origin", "*no-8"), ("X-Gatehouse-Route", "no-9"),
                 ("WWW-Authenticate", "no-10"), ("Location", "/no-11"),
+                ("X-Accel-Redirect", "/no-12"), ("X-Sendfile", "/no-13"),
+                ("X-LiteSpeed-Location", "/no-14"), ("X-Lighttpd-Send-File", "/no-15"),
+                ("X-Reproxy-URL", "/no-16"), ("Surrogate-Control", "no-17"),
+                ("X-Accel-Expires", "no-18"), ("X-Sendfile-Type", "no-19"),
                 ("X-RateLimit-Remaining", "5"), ("X-Request-Id", "req_theirs"),
             ],
             body=b"{}",

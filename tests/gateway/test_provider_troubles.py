@@ -39,6 +39,9 @@ BROKEN = [
     raw(b"HTTP/1.1 200 OK\nContent-Length: -5", b"{}", close=True),
     raw(b"HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 6", b"{}", close=True),
     raw(b"HTTP/1.1 999999 OK", b"{}", close=True),
+    raw(b"HTTP/1.1 999 OK\nContent-Length: 2", b"{}", close=True),
+    raw(b"HTTP/1.1 600 OK\nContent-Length: 2", b"{}", close=True),
+    raw(b"HTTP/1.1 101 Switching Protocols\nUpgrade: h2c\nConnection: upgrade", close=True),
     raw(b"HTTP/9.9 200 OK", b"{}", close=True),
     raw(b"HTTP/1.1 200 OK\nX-Big: " + b"x" * 70_000, b"{}", close=True),
     raw(b"HTTP/1.1 200 OK\n: nameless", b"{}", close=True),
@@ -63,6 +66,36 @@ def test_what_is_no_answer_is_a_502_and_the_next_request_is_served(
         assert OPENAI_KEY not in f"{answer.headers}{answer.body!r}"
         assert chat(gateway, token).status == 200
     assert len(provider.requests) == 2 * len(BROKEN)  # nothing is sent twice
+
+
+def test_a_header_that_no_server_may_send_is_left_out(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    odd = b"HTTP/1.1 200 OK\nX-Odd: a\x01b\nX-Even: a\tb\nContent-Length: 2"
+    provider.next_answers(raw(odd, b"{}"))
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.body) == (200, b"{}")
+    assert "x-odd" not in answer.headers
+    assert answer.headers["x-even"] == "a\tb"
+
+
+def test_a_proxy_before_us_is_asked_to_hold_no_event_back(
+    gateway: str, token: str, endpoint: Endpoint
+) -> None:
+    assert chat(gateway, token, stream=True).headers["x-accel-buffering"] == "no"
+    assert "x-accel-buffering" not in chat(gateway, token).headers
+
+
+def test_head_is_told_the_length_that_get_would_have(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    provider.next_answers(raw(b"HTTP/1.1 200 OK\nContent-Length: 1234", close=True))
+
+    answer = ask(gateway, "/search/v1/files/a", token=token, method="HEAD")
+
+    assert (answer.status, answer.headers["content-length"], answer.body) == (200, "1234", b"")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -1,8 +1,13 @@
 """A key that its provider refuses: noted once, kept to ourselves, and another one tried."""
 
+from datetime import timedelta
+
 import pytest
+from django.db import OperationalError
+from django.utils import timezone
 
 from apikeys.models import ApiKey, Event
+from endpoints.gateway import relay
 from endpoints.models import Endpoint, Route
 from gatewayproject.demo.provider import Answer, Provider
 from tests.conftest import MakeEndpoint
@@ -89,11 +94,80 @@ def test_a_key_that_is_accepted_again_is_good_again(
     eventually(lambda: is_refused(key))
     provider.accept_keys = None
 
-    statuses = [chat(gateway, token).status for _ in range(3)]
+    assert [chat(gateway, token).status for _ in range(3)] == [200, 200, 200]
+    assert is_refused(key)  # for a minute: who may use one half of an API would write on and on
 
-    assert statuses == [200, 200, 200]
+    ApiKey.objects.update(refused_at=timezone.now() - timedelta(seconds=61))
+    assert [chat(gateway, token).status for _ in range(3)] == [200, 200, 200]
     eventually(lambda: not is_refused(key))
     assert acts_on(key) == ["refused by provider", "accepted again"]
+
+
+def test_what_one_caller_can_provoke_is_written_once(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    key = ApiKey.objects.get()
+    for _ in range(10):
+        provider.next_answers(Answer(status=403, body=b"{}"))
+        assert chat(gateway, token).code == "key_refused"
+        assert chat(gateway, token).status == 200
+
+    eventually(lambda: is_refused(key))
+    assert acts_on(key) == ["refused by provider"]
+
+
+def test_a_mark_that_cannot_be_written_is_learned_again(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def locked(*args: object, **kwargs: object) -> None:
+        raise OperationalError("database is locked")
+
+    key = ApiKey.objects.get()
+    provider.accept_keys = set()
+    with monkeypatch.context() as patch:
+        patch.setattr(relay, "mark_refused", locked)
+        assert chat(gateway, token).code == "key_refused"
+        eventually(lambda: "is lost: OperationalError" in caplog.text)
+
+    assert chat(gateway, token).code == "key_refused"
+    eventually(lambda: is_refused(key))
+
+
+QUOTED = b'{"error":{"code":400,"message":"Bad temperature: API_KEY_INVALID","details":[]}}'
+TOLD = b'{"error":{"code":400,"details":[{"reason":"API_KEY_INVALID"}]}}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "is_blamed"),
+    [
+        ("gemini", TOLD, True),
+        ("gemini", b"[" + TOLD + b"]", True),
+        ("gemini", QUOTED, False),
+        ("gemini", b"API_KEY_INVALID", False),
+        ("openai", TOLD, False),
+    ],
+)
+def test_only_what_google_says_in_its_place_is_googles_refusal(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    kind: str,
+    body: bytes,
+    is_blamed: bool,
+) -> None:
+    make_endpoint("search", key_at("my-key", kind))
+    provider.next_answers(Answer(status=400, body=body))
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, b"key_refused" in answer.body) == (503 if is_blamed else 400, is_blamed)
 
 
 def test_credentials_that_were_replaced_meanwhile_are_not_blamed(

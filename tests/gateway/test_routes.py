@@ -4,6 +4,8 @@ import json
 import socket
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from time import sleep
 from typing import Any
 
@@ -11,12 +13,12 @@ import pytest
 
 from apikeys.models import ApiKey
 from endpoints.gateway.directory import FoundRoute
-from endpoints.gateway.routing import in_order
+from endpoints.gateway.routing import Pauses, in_order
 from endpoints.models import Route
 from gatewayproject.demo.provider import Answer, Provider, json_answer
 from tests.conftest import MakeEndpoint
 
-from .asking import ask, chat
+from .asking import HELLO, ask, chat
 from .conftest import KeyAt
 
 
@@ -226,7 +228,33 @@ def test_a_passthrough_falls_back_too(
     assert [request.target for request in provider.requests] == ["/v1/models", "/v1/models"]
 
 
+def test_a_route_of_another_dialect_is_no_fallback(
+    gateway: str, provider: Provider, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
+) -> None:
+    claude = key_at("claude", "anthropic")
+    make_endpoint("search", routes=[primary(claude, "fail-429"), fallback(key_at(), "gpt-5")])
+    body = {"model": "search", "max_tokens": 9, "messages": HELLO}
+
+    answer = ask(gateway, "/v1/messages", body, token=token)
+
+    assert answer.status == 429  # as the provider said it, so that an SDK tries again
+    assert answer.json()["error"]["message"] == "Made up failure 429."
+    assert models_in(provider) == ["fail-429"]
+
+
 # Retry-After
+
+
+def test_a_pause_until_a_date_is_kept_as_well() -> None:
+    first, second = found(1, 100), found(2, 0)
+    pauses = Pauses()
+
+    pauses.note(first, format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True))
+    pauses.note(first, "soon")
+    assert pauses.put_last([first, second]) == [first, second]
+
+    pauses.note(first, format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
+    assert pauses.put_last([first, second]) == [second, first]
 
 
 @pytest.mark.parametrize("status", [429, 503])

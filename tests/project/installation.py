@@ -67,6 +67,7 @@ class Installation:
         """Serve with uvicorn, as ``make run`` does."""
         port = _free_port()
         arguments = ["-m", "uvicorn", "gatewayproject.asgi:application", "--port", str(port)]
+        arguments += ["--http", "gatewayproject.heads:Protocol"]
         arguments += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"]
         with self.start(*arguments, **settings) as process:
             try:

@@ -45,6 +45,15 @@ def test_a_header_with_an_underscore_cannot_imitate_the_proxy(behind_proxy: Serv
     assert answer.status == 301
 
 
+def test_a_field_behind_the_body_cannot_imitate_the_proxy(behind_proxy: Server) -> None:
+    head = b"GET /login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    body = b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Forwarded-Proto: https\r\n\r\n"
+
+    answer = behind_proxy.say(head + body)
+
+    assert answer.startswith(b"HTTP/1.1 301 ")
+
+
 def test_uvicorn_takes_the_scheme_from_a_peer_that_it_trusts(prepared: Installation) -> None:
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 

@@ -12,14 +12,10 @@ def credential_headers(
     """Return the headers that ``values`` fill; one that would lack a value is not sent."""
     headers = []
     for name, template in templates.items():
-        before, *rest = _pieces(template)
-        for field, after in zip(rest[::2], rest[1::2], strict=True):
-            value = values.get(field)
-            if not value:
-                break
-            before = f"{before}{value}{after}"
-        else:
-            headers.append((name, before))
+        fields, text = _parsed(template)
+        filling = [values.get(field) for field in fields]
+        if all(filling):
+            headers.append((name, text % tuple(filling)))
     if "extra_headers" in values:
         for line in values["extra_headers"].splitlines():
             name, _, value = line.partition(":")
@@ -28,6 +24,7 @@ def credential_headers(
 
 
 @lru_cache(maxsize=512)
-def _pieces(template: str) -> tuple[str, ...]:
-    """Return text, field, text, field, …, text."""
-    return tuple(PLACEHOLDER.split(template))
+def _parsed(template: str) -> tuple[tuple[str, ...], str]:
+    """Return the names of the fields in it, and the text with ``%s`` in their places."""
+    pieces = PLACEHOLDER.split(template.replace("%", "%%"))
+    return tuple(pieces[1::2]), "%s".join(pieces[::2])

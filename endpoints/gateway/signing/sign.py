@@ -25,6 +25,14 @@ SIGNATURES: Mapping[str, Callable[[Request, Credentials, Kept], Awaitable[tuple[
 }
 
 
+def _add(request: Request, headers: list[tuple[str, str]], values: Mapping[str, str]) -> None:
+    """Add the key's headers; those that it has of its own take the place of the caller's."""
+    if "extra_headers" in values:
+        names = {name for name, _ in headers}
+        request.headers[:] = [item for item in request.headers if item[0] not in names]
+    request.headers += headers
+
+
 class Signing:
     """Signs requests, and keeps what signers obtain."""
 
@@ -42,14 +50,14 @@ class Signing:
         """
         signer, values = credentials.plan.signer, credentials.values
         if not signer:
-            request.headers += credential_headers(templates, values)
+            _add(request, credential_headers(templates, values), values)
             return ()
         if signer in SIGNATURES:
-            request.headers += credential_headers(templates, values)
+            _add(request, credential_headers(templates, values), values)
             return await SIGNATURES[signer](request, credentials, self._kept)
         obtain = partial(TOKENS[signer], self._upstream, credentials)
         token = await self._kept.get(credentials, obtain)
-        request.headers += credential_headers(templates, {**values, "access_token": token})
+        _add(request, credential_headers(templates, {**values, "access_token": token}), values)
         return (token,)
 
     def forget(self, owner: str) -> None:

@@ -55,6 +55,7 @@ class Command(BaseCommand):
             stop = send_traffic(port, sample.token, sample.endpoints)
             uvicorn.run(
                 "gatewayproject.asgi:application",
+                http="gatewayproject.heads:Protocol",
                 host=host,
                 port=port,
                 access_log=False,

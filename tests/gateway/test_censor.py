@@ -1,0 +1,140 @@
+"""A provider that repeats the key: the caller does not see it, wherever it stands."""
+
+import json
+
+import pytest
+
+from apikeys.models import ApiKey, AuthScheme
+from apikeys.sealing import Secrets
+from endpoints.gateway.censor import Split, StreamCensor, hides_any, without
+from endpoints.models import Endpoint
+from gatewayproject.demo.provider import Answer, Provider
+from tests.conftest import MakeEndpoint
+from tests.made_up import OPENAI_KEY
+
+from .asking import ask, chat
+from .conftest import KeyAt
+
+KEY = OPENAI_KEY.encode()
+ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in OPENAI_KEY)
+OF_THE_KEY = "made-up-secret-of-a-header"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"error":"{ESCAPED}"}}'.encode(),
+        json.dumps({"error": OPENAI_KEY}).encode("utf-16"),
+    ],
+)
+def test_an_error_that_repeats_it_in_disguise_is_not_shown(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, body: bytes
+) -> None:
+    provider.next_answers(Answer(status=400, body=body))
+
+    answer = chat(gateway, token)
+
+    assert (answer.status, answer.code) == (502, "provider_error_withheld")
+
+
+def test_a_slash_that_json_has_escaped_hides_nothing() -> None:
+    assert hides_any(rb'{"error":"wJalr\/K7MDENG"}', [b"wJalr/K7MDENG"])
+    assert not hides_any(rb'{"error":"wJalr\/K7MDENG"}', [b"another/one"])
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_whole_answer_has_it_taken_out(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, status: int
+) -> None:
+    body = json.dumps({"you sent": f"Bearer {OPENAI_KEY}", "usage": None}).encode()
+    provider.next_answers(
+        Answer(status=status, headers={"content-type": "application/json"}, body=body)
+    )
+
+    answer = chat(gateway, token)
+
+    assert answer.status == status
+    assert answer.body == body.replace(KEY, b"[removed]")
+
+
+def test_a_stream_has_it_taken_out(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    event = f'data: {{"error":"{OPENAI_KEY} is no good"}}\n\n'.encode()
+    provider.next_answers(
+        Answer(headers={"content-type": "text/event-stream"}, chunks=[b"data: {}\n\n", event])
+    )
+
+    answer = chat(gateway, token, stream=True)
+
+    assert answer.status == 200
+    assert answer.body == b"data: {}\n\n" + event.replace(KEY, b"[removed]")
+
+
+@pytest.mark.parametrize("cut", [1, 7, len(KEY) - 1])
+def test_a_stream_that_brings_it_in_two_chunks_ends_there(cut: int) -> None:
+    censor = StreamCensor([b"another secret", KEY])
+
+    assert censor.pass_on(b"It is " + KEY[:cut]) == b"It is " + KEY[:cut]
+    with pytest.raises(Split):
+        censor.pass_on(KEY[cut:] + b".")
+
+
+def test_a_stream_that_brings_it_letter_by_letter_ends_before_the_last() -> None:
+    censor = StreamCensor([KEY])
+    passed = b""
+
+    for letter in KEY[:-1]:
+        passed += censor.pass_on(bytes([letter]))
+
+    assert passed == KEY[:-1]
+    with pytest.raises(Split):
+        censor.pass_on(KEY[-1:])
+
+
+def test_what_only_looks_alike_passes() -> None:
+    censor = StreamCensor([KEY])
+    chunks = [KEY[:5], KEY[:9], b"", KEY[1:], b"and so on"]
+
+    assert b"".join(map(censor.pass_on, chunks)) == b"".join(chunks)
+    assert without(KEY[1:], [KEY]) == KEY[1:]
+
+
+def test_a_header_of_the_keys_own_is_as_secret(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+) -> None:
+    make_endpoint("search", with_own_header(key_at))
+    provider.next_answers(Answer(status=400, body=f"x-gate was {OF_THE_KEY}".encode()))
+
+    assert chat(gateway, token).body == b"x-gate was [removed]"
+
+
+def test_a_header_of_the_keys_own_takes_the_place_of_the_callers(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+) -> None:
+    make_endpoint("search", with_own_header(key_at))
+
+    ask(gateway, "/search/v1/models", token=token, method="GET", headers={"X-Gate": "the caller's"})
+
+    [request] = provider.requests
+    values = [value for name, value in request.headers if name.lower() == "x-gate"]
+    assert values == [OF_THE_KEY]
+
+
+def with_own_header(key_at: KeyAt) -> ApiKey:
+    """Return a key of a scheme with headers of the operator's choice."""
+    scheme = next(
+        scheme
+        for scheme in AuthScheme.objects.select_related("provider")
+        if any(spec.name == "extra_headers" for spec in scheme.secret_specs)
+    )
+    secrets = Secrets(api_key=OPENAI_KEY, extra_headers=f"X-Gate: {OF_THE_KEY}")
+    return key_at("my-own-key", scheme.provider.slug, scheme=scheme.slug, secrets=secrets)
