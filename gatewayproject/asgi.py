@@ -5,7 +5,6 @@ Django's own ASGI handler starts a thread, and so opens a connection, for every 
 """
 
 import os
-import sys
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -19,10 +18,8 @@ from gatewayproject.wsgi import application as pages
 # These need Django's apps, which the line above has made ready.
 from endpoints.gateway.app import Gateway  # isort: skip
 from gatewayproject.fleet import Presence  # isort: skip
+import gatewayproject.urls  # noqa: F401  # isort: skip - every view, before the first person waits
 
-# Seconds that a thread computes while another waits for its turn. A page that asks the database 20
-# times, and the gateway with every request, would wait 5 ms each time while a list is drawn.
-sys.setswitchinterval(0.0005)
 PAGE_THREADS = 8
 MAX_PAGE_BODY = 1024 * 1024  # bytes; Django refuses forms that are much smaller
 

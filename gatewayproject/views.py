@@ -2,6 +2,7 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -52,6 +53,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _in_the_way() -> str:
+    if not getattr(staticfiles_storage, "hashed_files", True):
+        return "static files were not collected: run “python manage.py prepare”"
     try:
         if missing_master_keys():
             return MISSING_MASTER_KEY

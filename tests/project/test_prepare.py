@@ -1,8 +1,11 @@
 """`manage.py prepare`: from an empty database to the first sign-in."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.test import Client
+from pytest_django import Settings
 
 from gatewayproject import keyring
 from tests.project.installation import Installation
@@ -120,3 +123,17 @@ def test_generate_master_key_comes_before_all_settings(
     assert result.stderr.startswith("Next: ")
     assert key not in result.stderr
     assert not installation.data_dir.exists()
+
+
+@pytest.mark.django_db
+def test_a_server_that_nobody_has_prepared_says_so(
+    client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": backend}
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "run “python manage.py prepare”" in answer.content.decode()
