@@ -43,17 +43,18 @@ class StreamCensor:
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets, self._tail = secrets, b""
-        self._kept = max(map(len, secrets), default=1) - 1
+        self._kept = max(map(len, secrets), default=2) - 1
 
     def pass_on(self, chunk: bytes) -> bytes:
         """Return ``chunk`` without secrets. Raises ``Split`` where one began in an earlier one."""
+        text = self._tail + chunk
         for secret in self._secrets:
-            if secret in chunk:
-                chunk = chunk.replace(secret, REMOVED)
-            if secret in self._tail + chunk:
-                raise Split
-        if self._kept:
-            self._tail = (self._tail + chunk)[-self._kept :]
+            if secret in text:
+                chunk = without(chunk, self._secrets)
+                text = self._tail + chunk
+                if secret in text:
+                    raise Split
+        self._tail = text[-self._kept :]
         return chunk
 
 

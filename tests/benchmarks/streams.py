@@ -49,7 +49,8 @@ async def _stream(url: str, body: bytes, token: str) -> tuple[float, bool]:
     started = time.perf_counter()
     writer.write(
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nAccept: text/event-stream\r\n"
+        f"User-Agent: OpenAI/Python 3.54.0\r\nConnection: close\r\n"
         f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
