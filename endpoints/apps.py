@@ -1,4 +1,4 @@
-"""Endpoints, their routes, and in time the gateway itself."""
+"""Endpoints, their routes, gateway tokens, usage, and the gateway itself."""
 
 from django.apps import AppConfig
 

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
+from endpoints.gateway.headers import length_in
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -74,7 +76,7 @@ async def _body(scope: Message, receive: Receive, max_body: int) -> bytes:
 
 def _declared_length(scope: Message) -> int:
     lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-    return max((int(value) for value in lengths if value.isdigit()), default=0)
+    return max((length_in(value) or 0 for value in lengths), default=0)
 
 
 def _tidy(scope: Message) -> Message:

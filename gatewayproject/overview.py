@@ -9,15 +9,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apikeys.models import ApiKey, Event
-from apikeys.models.deadlines import Status
+from apikeys.models.deadlines import NEED_ROTATION
 from endpoints.models import Endpoint, GatewayToken
 
 LATEST = 8
-ASK_FOR = (Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DUE)
 
 
 @dataclass(frozen=True)
-class Call:
+class Attention:
     """Things of one kind that somebody should look at, and where they are listed."""
 
     count: int
@@ -35,17 +34,17 @@ def overview(request: HttpRequest) -> HttpResponse:
             "api_keys": ApiKey.objects.count(),
             "endpoints": Endpoint.objects.count(),
             "tokens": GatewayToken.objects.of_applications().count(),
-            "calls": [call for call in _calls() if call.count],
+            "attention": [kind for kind in _attention() if kind.count],
             "events": Event.objects.all()[:LATEST],
         },
     )
 
 
-def _calls() -> Iterator[Call]:
-    without_key = Endpoint.objects.in_state("no_key").count()
-    url = f"{reverse('endpoints:list')}?state=no_key"
-    yield Call(without_key, "endpoint", "without a key", url)
-    for status in ASK_FOR:
+def _attention() -> Iterator[Attention]:
+    without_key = Endpoint.objects.in_state(Endpoint.State.NO_KEY).count()
+    url = f"{reverse('endpoints:list')}?state={Endpoint.State.NO_KEY}"
+    yield Attention(without_key, "endpoint", "without a key", url)
+    for status in NEED_ROTATION:
         count = ApiKey.objects.in_status(status).count()
         url = f"{reverse('apikeys:list')}?status={status}"
-        yield Call(count, "API key", status.label.lower(), url)
+        yield Attention(count, "API key", status.label.lower(), url)

@@ -3,24 +3,19 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 
 from apikeys.catalogue.fields import FieldSpec
-from apikeys.forms import RefusableForm
+from apikeys.forms import RevisionField, SecretsForm
 from apikeys.models import ApiKey
-from apikeys.sealing import Secrets
 
 from .base import changed_since
-
-REMOVE = "remove_"
 
 
 class RevisedForm(forms.ModelForm):
     """A form that notices when somebody else saved first, and keeps what was typed."""
 
-    revision = forms.IntegerField(
-        widget=forms.HiddenInput, required=False, min_value=0, max_value=2**31
-    )
+    revision = RevisionField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,38 +55,15 @@ class ApiKeyDetailsForm(RevisedForm):
                 self.add_error(name if name in self.fields else None, messages)
 
 
-class CredentialsForm(RefusableForm):
+class CredentialsForm(SecretsForm):
     """New credentials for ``api_key``. Empty means keep; nothing typed ever comes back."""
 
-    rev = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=2**31)
-
     def __init__(self, data: Any = None, *, api_key: ApiKey) -> None:
-        self.api_key = api_key
-        super().__init__(data, initial={"rev": api_key.rev})
+        super().__init__(data, api_key=api_key)
         stored = api_key.stored_parts()
         for spec in api_key.scheme.secret_specs:
             self.fields[spec.name] = _secret_field(spec, is_stored=spec.name in stored)
-        for spec in api_key.scheme.secret_specs:
-            if spec.name in stored and not spec.required:
-                self.fields[REMOVE + spec.name] = forms.BooleanField(
-                    required=False, label=f"Remove the stored {spec.label.lower()}"
-                )
-
-    @property
-    def removed(self) -> list[str]:
-        """Names of the optional secrets to drop."""
-        names = [spec.name for spec in self.api_key.scheme.secret_specs]
-        return [name for name in names if self.cleaned_data.get(REMOVE + name)]
-
-    def clean(self) -> dict[str, Any]:
-        data, key = self.cleaned_data, self.api_key
-        names = [spec.name for spec in key.scheme.secret_specs]
-        key.secrets = Secrets({name: data[name] for name in names if data.get(name)})
-        try:
-            key.full_clean(exclude=set(self.errors) - {NON_FIELD_ERRORS})
-        except ValidationError as error:
-            self.show(error)
-        return data
+        self.offer_removals()
 
     def begin_again(self, stored: ApiKey) -> None:
         """Somebody else saved first: the next attempt starts from what is stored now."""

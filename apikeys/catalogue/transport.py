@@ -34,6 +34,13 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template)
 
 
+def base_url_of(transport: Mapping[str, Any], config: Mapping[str, str]) -> str:
+    """Return where requests go, as the one setting says on which it may depend."""
+    special = transport.get("base_url_when")
+    applies = special and config.get(special["field"]) == special["is"]
+    return fill(special["base_url"] if applies else transport["base_url"], config)
+
+
 def check_transport(transport: Any, verify: Any, specs: Sequence[FieldSpec]) -> None:
     """Refuse a declaration that a request could stumble over, or that sends a secret astray."""
     if not isinstance(transport, dict) or not isinstance(transport.get("base_url"), str):

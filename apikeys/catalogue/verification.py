@@ -31,7 +31,3 @@ class Verification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             return msgspec.convert(declaration, cls)
         except msgspec.ValidationError as error:
             raise ValidationError({"verify": f"{error}."}) from None
-
-    @property
-    def is_there(self) -> bool:
-        return bool(self.url) or self.kind == "token_exchange"

@@ -8,11 +8,11 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from apikeys.catalogue.fields import FieldSpec
 from apikeys.models import ApiKey, Environment
 from apikeys.models.api_key import MAX_ROTATE_EVERY
+from apikeys.models.auth_scheme import REMOVE
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
 from .credentials import (
-    REMOVE,
     LastDayField,
     compromised_field,
     removal_field,

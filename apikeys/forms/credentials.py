@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apikeys.catalogue.fields import FieldSpec
+from apikeys.models.auth_scheme import REMOVE
 
 from .widgets import SecretInput, SecretTextarea
 
-REMOVE = "remove_"
 FARTHEST = timedelta(days=36525)
 
 

@@ -7,11 +7,12 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from apikeys.dependents import BlastRadius
 from apikeys.models import ApiKey
+from apikeys.models.auth_scheme import REMOVE
+from apikeys.models.key_versions import SLOTS
 from apikeys.sealing import Secrets
 
 from .base import RefusableForm
 from .credentials import (
-    REMOVE,
     LastDayField,
     compromised_field,
     removal_field,
@@ -69,10 +70,7 @@ class DisableForm(ActForm):
 class CheckForm(ActForm):
     """Says which of the versions to test."""
 
-    slot = forms.ChoiceField(
-        choices=[(slot, slot) for slot in ("pending", "current", "previous")],
-        widget=forms.HiddenInput,
-    )
+    slot = forms.ChoiceField(choices=[(slot, slot) for slot in SLOTS], widget=forms.HiddenInput)
 
     def __init__(
         self, data: Any = None, *, api_key: ApiKey, typed: str = "", **kwargs: Any
@@ -81,7 +79,32 @@ class CheckForm(ActForm):
         self.initial["slot"] = typed or ("pending" if api_key.pending else "current")
 
 
-class StageForm(ActForm):
+class SecretsForm(ActForm):
+    """Credentials for ``api_key``. The model checks them; errors land on the inputs."""
+
+    def offer_removals(self) -> None:
+        stored = self.api_key.stored_parts()
+        for spec in self.api_key.scheme.secret_specs:
+            if spec.name in stored and not spec.required:
+                self.fields[REMOVE + spec.name] = removal_field(spec)
+
+    @property
+    def removed(self) -> list[str]:
+        """Names of the optional secrets to drop."""
+        return removed_in(self.cleaned_data)
+
+    def clean(self) -> dict[str, Any]:
+        data, key = self.cleaned_data, self.api_key
+        names = [spec.name for spec in key.scheme.secret_specs]
+        key.secrets = Secrets({name: data[name] for name in names if data.get(name)})
+        try:
+            key.full_clean(exclude=set(self.errors) - {NON_FIELD_ERRORS})
+        except ValidationError as error:
+            self.show(error)
+        return data
+
+
+class StageForm(SecretsForm):
     """New credentials for ``api_key``; what is left empty is kept from the current ones."""
 
     def __init__(self, data: Any = None, *, api_key: ApiKey, **kwargs: Any) -> None:
@@ -93,9 +116,7 @@ class StageForm(ActForm):
             self.fields[spec.name] = secret_field(
                 spec, is_stored=is_stored and len(specs) > 1, is_needed=len(specs) == 1
             )
-        for spec in specs:
-            if spec.name in stored and not spec.required:
-                self.fields[REMOVE + spec.name] = removal_field(spec)
+        self.offer_removals()
         for spec in specs[:1]:
             self.fields[spec.name].widget.attrs["autofocus"] = True
             self.fields["expires_at"] = LastDayField(
@@ -107,16 +128,6 @@ class StageForm(ActForm):
         data = self.cleaned_data
         return {
             "rev": data["rev"] or 0,
-            "remove": removed_in(data),
+            "remove": self.removed,
             "expires_at": data.get("expires_at"),
         }
-
-    def clean(self) -> dict[str, Any]:
-        data, key = self.cleaned_data, self.api_key
-        names = [spec.name for spec in key.scheme.secret_specs]
-        key.secrets = Secrets({name: data[name] for name in names if data.get(name)})
-        try:
-            key.full_clean(exclude=set(self.errors) - {NON_FIELD_ERRORS})
-        except ValidationError as error:
-            self.show(error)
-        return data

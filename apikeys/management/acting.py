@@ -12,10 +12,6 @@ from .reading import told
 
 UNKNOWN = "No API key has this name. list_api_keys lists them all."
 MOVED_ON = "Somebody else changed this key at the same moment."
-STILL_IN_THE_FILES = (
-    "What was destroyed is still in SQLite’s write-ahead log, as somebody reads it all the time. "
-    "Run destroy_previous when they have finished: it empties the log."
-)
 
 Act = Callable[[ApiKey], str]
 

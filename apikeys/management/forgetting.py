@@ -7,12 +7,10 @@ from django.core.management.base import CommandError, OutputWrapper
 from apikeys.actors import Actor
 from apikeys.services.resealing import Forgotten, Refused, forget_unreadable, would_forget
 
+from .ending import DONE_IN_PART, OLD_IN_THE_LOG, listed
 from .progress import Progress
 
 WORD = "forget"
-NAMED = 100  # API keys; the number of the rest is told
-DONE_IN_PART = 3
-LOG = "SQLite’s write-ahead log still holds old tokens, as somebody reads it all the time."
 
 
 def forget(out: OutputWrapper, *, dry_run: bool, is_agreed: bool) -> None:
@@ -31,8 +29,8 @@ def forget(out: OutputWrapper, *, dry_run: bool, is_agreed: bool) -> None:
     except Refused as refusal:
         raise CommandError(f"Refused. {refusal}") from None
     if found.left:
-        out.write(f"Enter the credentials of these API keys again:\n{_listed(found.left)}")
-    problems = [*map(str, found.stopped), *([] if found.erased else [LOG])]
+        out.write(f"Enter the credentials of these API keys again:\n{_indented(found.left)}")
+    problems = [*map(str, found.stopped), *([] if found.erased else [OLD_IN_THE_LOG])]
     if problems:
         raise CommandError("\n".join(["Run this again.", *problems]), returncode=DONE_IN_PART)
 
@@ -45,14 +43,12 @@ def _told(found: Forgotten) -> str:
     ]
     lines += [f"  {name}" for name in found.others]
     if found.left:
-        lines += ["These API keys would be left without credentials:", _listed(found.left)]
+        lines += ["These API keys would be left without credentials:", _indented(found.left)]
     return "\n".join(lines)
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - NAMED
-    rest = [f"and {more:,} more"] if more > 0 else []
-    return "\n".join(f"  {name}" for name in [*names[:NAMED], *rest])
+def _indented(names: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in listed(names))
 
 
 def _confirm(is_agreed: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.utils import timezone
 
-from .deadlines import Status, condition
+from .deadlines import NEED_ROTATION, condition
 from .naming import same_name_key
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def needing_rotation(self) -> "ApiKeyQuerySet":
         """Keep those in use whose credentials are due, overdue, expired or refused, by name."""
         now = timezone.now()
-        asked = (Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DUE)
-        needing = reduce(or_, (condition(status, now) for status in asked))
+        needing = reduce(or_, (condition(status, now) for status in NEED_ROTATION))
         return self.with_details().filter(needing, enabled=True).sorted_by("name")
 
     def with_previous_older_than(self, days: int) -> "ApiKeyQuerySet":

@@ -9,16 +9,17 @@ from django.db import models
 
 from apikeys.catalogue.fields import FieldSpec
 from apikeys.catalogue.origins import origin_of
-from apikeys.catalogue.transport import check_transport, fill
+from apikeys.catalogue.transport import base_url_of, check_transport, fill
 
 from .naming import validate_one_line
 from .provider import Provider
 
 # Form inputs beside a scheme's own fields; a field of the same name would hide one of them.
 RESERVED_FIELDS = frozenset(
-    "name provider scheme environment team description config rev seen next choose "
-    "expires_at rotate_every_days csrfmiddlewaretoken".split()
+    "name provider scheme environment team description config rev seen next choose test "
+    "compromised expires_at rotate_every_days csrfmiddlewaretoken".split()
 )
+REMOVE = "remove_"  # and the name of a secret: the box that drops what is stored of it
 
 MISSING = "Enter {label}: it is required."
 MISSING_AFTER_A_MOVE = "Enter {label} again: with this change it would be sent somewhere else."
@@ -76,9 +77,9 @@ class AuthScheme(models.Model):
             raise ValidationError(
                 {"fields": f"Each name once, and none of {', '.join(sorted(RESERVED_FIELDS))}."}
             )
-        if any(name.startswith("remove_") for name in names):
+        if any(name.startswith(REMOVE) for name in names):
             raise ValidationError(
-                {"fields": "No name begins with remove_: forms use that themselves."}
+                {"fields": f"No name begins with {REMOVE}: forms use that themselves."}
             )
         check_transport(self.transport, self.verify, self.specs)
 
@@ -112,10 +113,7 @@ class AuthScheme(models.Model):
 
     def base_url_for(self, config: Mapping[str, str]) -> str:
         """Return where requests go."""
-        special = self.transport.get("base_url_when")
-        if special and config.get(special["field"]) == special["is"]:
-            return special["base_url"]
-        return fill(self.transport["base_url"], config)
+        return base_url_of(self.transport, config)
 
     def lifetime_of(self, secrets: Mapping[str, str]) -> timedelta | None:
         """Return how long ``secrets`` work at most, where it shows that they are short-lived."""

@@ -49,7 +49,7 @@ class CredentialVersion(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=150)
-    expires_at = models.DateTimeField(null=True, blank=True)  # known of short-lived credentials
+    expires_at = models.DateTimeField(null=True, blank=True)  # as typed, or as their kind has it
     tested_at = models.DateTimeField(null=True, blank=True)
     test_outcome = models.CharField(max_length=20, blank=True)  # see apikeys.checks
     replaced_at = models.DateTimeField(null=True, blank=True)  # when it became the previous one
@@ -91,7 +91,7 @@ class CredentialVersion(models.Model):
         return version
 
     def owner(self, api_key_id: uuid.UUID) -> str:
-        return f"{api_key_id}/{self.pk}:{SLOT}"
+        return owner_of(api_key_id, self.pk)
 
     def destroy(self) -> None:
         """Overwrite the token, and all that was computed from the credentials. Saves."""
@@ -138,6 +138,11 @@ class CredentialVersion(models.Model):
         Raises ``sealing.CannotOpen``, also where the row was pointed at by another key.
         """
         return sealing.open_sealed(self.sealed, owner=self.owner(api_key.pk), towards=towards)
+
+
+def owner_of(api_key_id: uuid.UUID | None, version_id: uuid.UUID | None) -> str:
+    """Return whom the credentials of a version are sealed for."""
+    return f"{api_key_id}/{version_id}:{SLOT}"
 
 
 class FingerprintKey(models.Model):

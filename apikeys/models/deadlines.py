@@ -23,6 +23,9 @@ class Status(models.TextChoices):
     DISABLED = "disabled", "Disabled"
 
 
+NEED_ROTATION = (Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DUE)
+
+
 def deadlines(
     begin: datetime, *, expires_at: datetime | None, rotate_every_days: int | None
 ) -> dict[str, datetime | None]:

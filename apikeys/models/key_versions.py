@@ -13,6 +13,8 @@ from apikeys.sealing import CannotOpen
 from .credential_version import CredentialVersion
 from .deadlines import Status, deadlines, statuses
 
+SLOTS = ("pending", "current", "previous")
+
 
 class KeyVersions:
     """The part of ``ApiKey`` about ``current``, ``pending`` and ``previous``."""

@@ -1,8 +1,8 @@
 """What can be done: one function for one act, called alike by pages, admin, commands and tests."""
 
 from .api_keys import create_api_key, update_api_key
-from .catalogue import SyncReport, sync_providers
-from .deletion import check_replacement, delete_api_key, lock_keys
+from .catalogue import sync_providers
+from .deletion import delete_api_key, lock_keys
 from .erasing import finish_erasing, settle_erasing
 from .refusals import mark_accepted, mark_refused
 from .rotation import (
@@ -19,9 +19,7 @@ from .versions import Conflict
 
 __all__ = [
     "Conflict",
-    "SyncReport",
     "check_credentials",
-    "check_replacement",
     "create_api_key",
     "delete_api_key",
     "destroy_previous",

@@ -14,7 +14,6 @@ class SyncReport:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    left_alone: int = 0  # built-in providers whose slug an own provider has already
 
 
 def sync_providers() -> SyncReport:
@@ -30,7 +29,6 @@ def sync_providers() -> SyncReport:
         for position, entry in enumerate(load_catalogue()):
             provider = providers.get(entry["slug"]) or Provider(slug=entry["slug"], built_in=True)
             if not provider.built_in:
-                report.left_alone += 1
                 continue
             name = f"{entry['name']} (built in)" if entry["name"] in own_names else entry["name"]
             _bring(provider, {**_provider_values(entry, position), "name": name}, report)
@@ -51,7 +49,7 @@ def _provider_values(entry: dict[str, Any], position: int) -> dict[str, Any]:
         "position": position,
         "base_url": entry.get("base_url", ""),
         "aliases": entry.get("aliases", []),
-        "facts": {**facts, "openai_compatible": entry.get("openai_compatible", "yes")},
+        "facts": facts,
         "built_in": True,
     }
 

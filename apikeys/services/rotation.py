@@ -16,7 +16,6 @@ from . import versions
 from .deletion import lock_keys
 from .versions import Conflict
 
-SLOTS = ("pending", "current", "previous")
 NOTHING_PENDING = "There are no pending credentials."
 NOTHING_PREVIOUS = "There are no previous credentials."
 NOTHING_STORED = "This method stores no credentials: there is nothing to rotate."

@@ -17,6 +17,7 @@ from apikeys.actors import Actor
 from apikeys.forms import ApiKeyForm, ApiKeyListForm, DeleteApiKeyForm
 from apikeys.models import ApiKey, Event
 from apikeys.models.deadlines import Status
+from apikeys.models.key_versions import SLOTS
 from apikeys.pages import (
     may,
     page_of,
@@ -86,7 +87,7 @@ def api_key_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _versions(api_key: ApiKey) -> Iterator[dict[str, Any]]:
     """Yield each version that there is, and why one that is not in use could not be."""
-    for slot in ("pending", "current", "previous"):
+    for slot in SLOTS:
         version = getattr(api_key, slot)
         if version is not None:
             misfit = "" if slot == "current" else api_key.misfit_of(version)

@@ -20,8 +20,6 @@ from endpoints import services
 from endpoints.models import Endpoint, Route
 from endpoints.services.routes import MOST_ROUTES, check_routes
 
-STATES = {"active": "Active", "disabled": "Disabled", "no_key": "No key"}
-
 
 class EndpointForm(RevisedForm):
     class Meta:
@@ -90,7 +88,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(STATES.items())
+        return Endpoint.State.choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Endpoint]:
         return queryset.in_state(self.value() or "")
@@ -127,7 +125,7 @@ class EndpointAdmin(RevisedAdmin):
 
     @admin.display
     def status(self, endpoint: Endpoint) -> str:
-        return STATES[endpoint.state()]
+        return endpoint.state().label
 
     @admin.display
     def models(self, endpoint: Endpoint) -> str:

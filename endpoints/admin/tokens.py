@@ -18,8 +18,6 @@ from endpoints import services
 from endpoints.forms.named_endpoints import NamedEndpointsField
 from endpoints.models import GatewayToken
 
-STATES = {"active": "Active", "expired": "Expired", "revoked": "Revoked"}
-
 
 class TokenForm(forms.ModelForm):
     """Notices when somebody else saved first, and keeps what was typed."""
@@ -62,7 +60,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(STATES.items())
+        return GatewayToken.State.choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[GatewayToken]:
         return queryset.in_state(self.value() or "")
@@ -100,7 +98,7 @@ class TokenAdmin(AuditedAdmin):
 
     @admin.display
     def status(self, token: GatewayToken) -> str:
-        return STATES[token.state()]
+        return token.state().label
 
     @admin.display
     def reaches(self, token: GatewayToken) -> str:
@@ -166,11 +164,11 @@ class TokenAdmin(AuditedAdmin):
         return [(title, options), *others]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_final = obj is not None and obj.state() == "revoked"
+        is_final = obj is not None and obj.state() == GatewayToken.State.REVOKED
         return super().has_change_permission(request, obj) and not is_final
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_active = obj is not None and obj.state() == "active"
+        is_active = obj is not None and obj.state() == GatewayToken.State.ACTIVE
         return super().has_delete_permission(request, obj) and not is_active
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

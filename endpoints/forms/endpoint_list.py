@@ -6,7 +6,7 @@ from .listing import ListForm
 
 
 class EndpointListForm(ListForm):
-    states = (("active", "Active"), ("disabled", "Disabled"), ("no_key", "No key"))
+    states = Endpoint.State.choices
 
     def endpoints(self) -> EndpointQuerySet:
         if self.errors:

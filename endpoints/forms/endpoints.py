@@ -158,5 +158,5 @@ class DeleteEndpointForm(RefusableForm):
 
     def __init__(self, data: Any = None, *, endpoint: Endpoint) -> None:
         super().__init__(data, initial={"rev": endpoint.rev})
-        if endpoint.state() != "active":
+        if endpoint.state() != Endpoint.State.ACTIVE:
             del self.fields["confirmation"]

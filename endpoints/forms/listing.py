@@ -1,5 +1,6 @@
 """Search, filter and sorting of a list. Whatever the URL says, there is a page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ class ListForm(forms.Form):
     state = forms.ChoiceField(label="Status", required=False)
     sort = forms.CharField(required=False, widget=forms.HiddenInput, max_length=20)
 
-    states: tuple[tuple[str, str], ...] = ()
+    states: Sequence[tuple[str, str]] = ()
 
     def __init__(self, data: Any) -> None:
         super().__init__(data, auto_id="filter_%s")

@@ -1,6 +1,6 @@
 """The forms of gateway tokens."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from apikeys.forms import RefusableForm
+from apikeys.forms import LastDayField, RefusableForm
 from endpoints import services
 from endpoints.models import GatewayToken
 
@@ -29,7 +29,7 @@ SORTS = {
 
 
 class TokenListForm(ListForm):
-    states = (("active", "Active"), ("expired", "Expired"), ("revoked", "Revoked"))
+    states = GatewayToken.State.choices
 
     def tokens(self) -> QuerySet[GatewayToken]:
         if self.errors:
@@ -62,12 +62,8 @@ class TokenForm(RefusableForm):
     )
     endpoints = NamedEndpointsField()
     expires_at = forms.ChoiceField(label="Expires", required=False, initial="90")
-    expires_on = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        input_formats=["%Y-%m-%d"],
-    )
+    expires_on = LastDayField(label="Last day")
+    expires_on.is_optional = False  # where it is asked for, it is needed
     seen = forms.CharField(widget=forms.HiddenInput, max_length=16, required=False)
 
     def __init__(self, data: Any = None, *, token: GatewayToken, typed: str = "") -> None:
@@ -141,19 +137,14 @@ class TokenForm(RefusableForm):
         if choice in LIFETIMES:
             return timezone.now() + timedelta(days=int(choice))
         if choice == ON_DATE:
-            return self._end_of_the_day()
+            return self._last_day()
         return self.stored_expiry if choice == KEEP else None
 
-    def _end_of_the_day(self) -> datetime | None:
-        day = self.cleaned_data.get("expires_on")
-        if day is None:
-            if "expires_on" not in self.errors:
-                self.add_error("expires_on", "Choose a day.")
-            return None
-        if not timezone.localdate() <= day <= timezone.localdate() + services.LONGEST_LIFETIME:
-            self.add_error("expires_on", "Choose a day to come, within a hundred years.")
-            return None
-        return timezone.make_aware(datetime.combine(day, time(23, 59, 59)))
+    def _last_day(self) -> datetime | None:
+        end = self.cleaned_data.get("expires_on")
+        if end is None and "expires_on" not in self.errors:
+            self.add_error("expires_on", "Choose a day.")
+        return end
 
 
 class ConfirmForm(RefusableForm):

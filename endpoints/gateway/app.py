@@ -6,16 +6,17 @@ import json
 import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
+from .admission import NO_TOKEN, check_admission, check_token
+from .aiohttp_upstream import AiohttpUpstream
 from .bodies import Body, Gone, GoogleBody, take_in
 from .calls import is_name, parse_call
-from .directory import Away, Directory, Found
+from .directory import Away, Directory
 from .exchange import NEVER, Exchange
 from .headers import sort_headers
 from .listing import list_endpoints
@@ -23,22 +24,15 @@ from .postgres_directory import PostgresDirectory
 from .problems import Problem
 from .relay import Relay
 from .sqlite_directory import SqliteDirectory
-from .upstream import AiohttpUpstream
 from .usage import UsageCounter
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
 
+STRANGERS = 16 * 1024  # bytes: a body above is taken in and read only for those with a token
 LARGE = 256 * 1024  # bytes: a body above is read beside the event loop
 BODY_SECONDS = 120  # for a caller to send the whole body
 
-NO_TOKEN = Problem(
-    401,
-    "no_token",
-    "Present a gateway token, as in “Authorization: Bearer gh_…”. A key manager creates tokens "
-    "under Tokens.",
-)
-WRONG_TOKEN = "This gateway token is not known here. Check that it was copied as a whole."
 DATABASE_AWAY = Problem(
     503,
     "database_away",
@@ -124,7 +118,7 @@ class Gateway:
         if call.lists:
             await self._list(exchange, digest)
             return
-        if incoming.declared is None or incoming.declared > LARGE:  # strangers fill no memory
+        if incoming.declared is None or incoming.declared > STRANGERS:
             check_token(await self._directory.find(digest, ""))
         raw = await self._take_in(exchange, receive)
         name, exchange.body = call.endpoint, raw
@@ -134,7 +128,7 @@ class Gateway:
             exchange.body = await _read(raw, Body, not call.inserts_model)
             name = name or exchange.body.model
         found = await self._directory.find(digest, name if is_name(name) else "")
-        check(found, name)
+        check_admission(found, name)
         exchange.since = self._loop.time()
         await self._relay.serve(exchange, found)
 
@@ -161,41 +155,6 @@ async def _read(raw: bytes, kind: type[Body | GoogleBody], *facts: Any) -> Body 
     if len(raw) < LARGE:
         return kind(raw, *facts)
     return await asyncio.to_thread(kind, raw, *facts)
-
-
-def check_token(found: Found | None) -> Found:
-    """Raise ``Problem`` unless the token is known and in force."""
-    if found is None:
-        raise Problem(401, "unknown_token", WRONG_TOKEN)
-    if found.revoked:
-        raise Problem(401, "token_revoked", "This gateway token was revoked. Ask for another one.")
-    if found.expires_at is not None and found.expires_at <= datetime.now(UTC):
-        raise Problem(401, "token_expired", "This gateway token has expired. Ask for another one.")
-    return found
-
-
-def check(found: Found | None, name: str) -> None:
-    """Raise ``Problem`` unless the token may use the endpoint, and it is there and enabled."""
-    found = check_token(found)
-    if found.endpoint_id is None:
-        raise Problem(
-            404,
-            "unknown_endpoint",
-            f"There is no endpoint called {name[:80]!r}. GET /gateway/v1/models lists those that "
-            "this token may use.",
-        )
-    if not found.allowed:
-        raise Problem(
-            403,
-            "endpoint_not_allowed",
-            f"This gateway token may not use the endpoint {name}. A key manager can allow it.",
-        )
-    if not found.enabled:
-        raise Problem(
-            403,
-            "endpoint_disabled",
-            f"The endpoint {name} is disabled. A key manager can enable it.",
-        )
 
 
 def open_directory() -> Directory:

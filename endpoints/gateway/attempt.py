@@ -17,7 +17,7 @@ from .answers import (
     outcome_of,
     read_error,
 )
-from .censor import Split, StreamCensor, hides_any, texts_of, without
+from .censor import StreamCensor, hides_any, texts_of, without
 from .directory import Found, FoundRoute
 from .exchange import NEVER, Exchange
 from .failures import RouteFailed
@@ -82,7 +82,7 @@ class Attempt:
             raise RouteFailed(failures.timed_out(), outcome="unreachable") from None
         except Unreachable as error:
             raise RouteFailed(failures.unreachable(str(error)), outcome="unreachable") from None
-        except (Broken, Split):
+        except Broken:
             return await self._give_up(failures.broken_off())
         except asyncio.CancelledError:
             if not exchange.was_time_out():
@@ -152,7 +152,8 @@ class Attempt:
             await self._pass_error_on(answer, headers)
             return outcome_of(answer.status)
         tally = self._tally = Tally(outgoing.content_type, outgoing.encoding)
-        if outgoing.length is not None and outgoing.length <= WHOLE:
+        is_short = outgoing.length is not None and outgoing.length <= WHOLE
+        if is_short or exchange.method == "HEAD":
             body = without(await answer.read(), self._secrets)
             await exchange.answer(answer.status, headers, body, declared=outgoing.length)
             tally.feed(body)
@@ -162,10 +163,11 @@ class Attempt:
         await exchange.begin(answer.status, headers)
         censor = StreamCensor(self._secrets)
         async for chunk in answer.chunks():
-            await exchange.write(censor.pass_on(chunk))
+            if passing := censor.pass_on(chunk):
+                await exchange.write(passing)
             tally.feed(chunk)
             exchange.deadline = watch.seconds(idle)
-        await exchange.end()
+        await exchange.end(censor.rest())
         return ""
 
     async def _pass_error_on(self, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:

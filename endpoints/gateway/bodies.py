@@ -19,7 +19,8 @@ _SPELLED = "".join(rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in "m
 _KEY = re.compile(rf'(?<!\\)"(?:{_SPELLED})"\s*:\s*'.encode())
 _PLAIN_KEY = re.compile(rb'"model"\s*:\s*')
 _NAME = re.compile(rb'null|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+# A text that does not end runs to the end, or each quotation mark in it would begin another search.
+_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 _ABSENT = msgspec.Raw(b"")
 
 

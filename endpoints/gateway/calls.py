@@ -12,7 +12,7 @@ LIST = "models"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ENDPOINT = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
 _GOOGLE_CALL = re.compile(r"models/([^/:]+):([A-Za-z]{1,40})\Z")
-_OPERATION = re.compile(r"[a-z][a-z_-]*(?:/[a-z][a-z_-]*){0,3}\Z")
+_OPERATION = re.compile(r"[a-z][a-z_-]{0,39}(?:/[a-z][a-z_-]{0,39}){0,3}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +161,11 @@ def _listing(method: str, dialect: str) -> Call:
     return Call(dialect, LIST)
 
 
-class _InDialect(Problem):
-    """A problem that knows its dialect, as there is no call yet to ask."""
-
-    dialect = "openai"
-
-
 def _problem(
     dialect: str, status: int, code: str, message: str, headers: dict[str, str] | None = None
 ) -> Problem:
-    problem = _InDialect(status, code, message, headers or {})
-    problem.dialect = dialect
-    return problem
+    """Return a problem in a dialect that is known before there is a call."""
+    return Problem(status, code, message, headers or {}, dialect)
 
 
 def _unknown_path(dialect: str) -> Problem:
@@ -180,8 +173,8 @@ def _unknown_path(dialect: str) -> Problem:
         dialect,
         404,
         "unknown_path",
-        "The gateway has no such path. The README lists the ways in; for a path of the provider's "
-        "own put the endpoint's name first: /gateway/<endpoint>/…",
+        "The gateway has no such path. docs/gateway.md lists the ways in; for a path of the "
+        "provider's own put the endpoint's name first: /gateway/<endpoint>/…",
     )
 
 

@@ -1,20 +1,32 @@
 """Takes credentials out of what providers say: some repeat the key that they refuse."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 REMOVED = b"[removed]"
 SECRET_FROM = 8  # characters: a shorter value is no secret that one could find again in a text
-_ESCAPED = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|(/))")
+MOST_LAYERS = 4  # of JSON within JSON
+_ESCAPED = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/]))")
+_BETWEEN = re.compile(r"[\s,;]+")
 
 
 def texts_of(secrets: Mapping[str, str]) -> list[bytes]:
-    """Return what to look for, so that none of ``secrets`` comes back."""
+    """Return what to look for, so that none of ``secrets`` comes back; the longest first, as one
+    may begin with another."""
     values = list(secrets.values())
     if "extra_headers" in secrets:
-        lines = secrets["extra_headers"].splitlines()
-        values += [line.partition(":")[2].strip() for line in lines]
-    return [value.encode() for value in values if len(value) >= SECRET_FROM]
+        for line in secrets["extra_headers"].splitlines():
+            values += _parts_of(line.partition(":")[2].strip())
+    found = {value.encode() for value in values if len(value) >= SECRET_FROM}
+    return sorted(found, key=len, reverse=True)
+
+
+def _parts_of(header: str) -> Iterable[str]:
+    """Yield the value of a header, and what follows a scheme or a name in it."""
+    yield header
+    for part in _BETWEEN.split(header):
+        yield part
+        yield part.partition("=")[2]
 
 
 def without(text: bytes, secrets: Sequence[bytes]) -> bytes:
@@ -30,33 +42,49 @@ def hides_any(text: bytes, secrets: Sequence[bytes]) -> bool:
 
     It cannot be taken out of there by replacing it.
     """
-    plain = _ESCAPED.sub(lambda found: found[2] or bytes.fromhex(found[1].decode()), text)
-    return any(secret in plain for secret in secrets) or any(
-        secret in text.replace(b"\0", b"") for secret in secrets if b"\0" in text
-    )
+    plain = text.replace(b"\0", b"")
+    for _ in range(MOST_LAYERS):
+        if any(secret in plain for secret in secrets):
+            return True
+        before, plain = plain, _ESCAPED.sub(_unescaped, plain)
+        if plain == before:
+            return False
+    return any(secret in plain for secret in secrets)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return found[2] or bytes.fromhex(found[1].decode())
 
 
 class StreamCensor:
-    """Takes secrets out of chunks as they pass, and delays none of them."""
+    """Takes secrets out of a stream. It holds back only what may be the beginning of one, and
+    nothing of an event that is whole."""
 
-    __slots__ = ("_kept", "_secrets", "_tail")
+    __slots__ = ("_held", "_secrets")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._secrets, self._tail = secrets, b""
-        self._kept = max(map(len, secrets), default=2) - 1
+        self._secrets, self._held = secrets, b""
 
     def pass_on(self, chunk: bytes) -> bytes:
-        """Return ``chunk`` without secrets. Raises ``Split`` where one began in an earlier one."""
-        text = self._tail + chunk
-        for secret in self._secrets:
-            if secret in text:
-                chunk = without(chunk, self._secrets)
-                text = self._tail + chunk
-                if secret in text:
-                    raise Split
-        self._tail = text[-self._kept :]
-        return chunk
+        """Return what can be sent on now."""
+        text = without(self._held + chunk, self._secrets)
+        if text.endswith(b"\n"):  # no secret of one line goes on behind it
+            self._held = b""
+            return text
+        length = max((_begun(secret, text) for secret in self._secrets), default=0)
+        self._held = text[len(text) - length :]
+        return text[: len(text) - length]
+
+    def rest(self) -> bytes:
+        """Return what was held back and turned out to be no secret."""
+        return self._held
 
 
-class Split(Exception):
-    """A secret came in two chunks, and the first is on its way to the caller."""
+def _begun(secret: bytes, text: bytes) -> int:
+    """Return how many bytes at the end of ``text`` could be the beginning of ``secret``."""
+    place = text.find(secret[:1], max(0, len(text) - len(secret) + 1))
+    while place >= 0:
+        if secret.startswith(text[place:]):
+            return len(text) - place
+        place = text.find(secret[:1], place + 1)
+    return 0

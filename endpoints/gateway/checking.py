@@ -13,10 +13,11 @@ from apikeys.models import ApiKey
 from apikeys.sealing import Secrets
 
 from . import findings
+from .aiohttp_upstream import AiohttpAnswer, AiohttpUpstream
 from .findings import SECONDS
 from .inquiry import Inquiry, wrong
 from .signing import CannotSign, Credentials, Refused, Signing
-from .upstream import AiohttpAnswer, AiohttpUpstream, Broken, Request, Unreachable
+from .upstream import Broken, Request, Unreachable
 
 AT_ONCE = 4  # of the threads that serve pages; the others go on
 MAX_ANSWER = 64 * 1024  # bytes

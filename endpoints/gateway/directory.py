@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from apikeys.models.credential_version import owner_of
 from apikeys.sealing import Sealed
 
 FIND = """
@@ -125,7 +126,7 @@ def _route(row: Sequence[Any]) -> FoundRoute:
         sealed=None if sealed is None else Sealed(bytes(sealed)),
         transport=row[16] or "{}",
         key_enabled=bool(row[17]),
-        owner=f"{key_id}/{version_id}:sealed",
+        owner=owner_of(key_id, version_id),
     )
 
 

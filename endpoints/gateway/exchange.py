@@ -15,6 +15,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 _number = random.Random().getrandbits  # noqa: S311 - names a request, and guards nothing
 NEVER = float("inf")
 LINGER_SECONDS = 1
+BODILESS = (204, 304)  # have no body, and say nothing of its length: RFC 9110, section 8.6
 
 
 class Exchange:
@@ -75,6 +76,10 @@ class Exchange:
         self, status: int, headers: RawHeaders, body: bytes, *, declared: int | None = None
     ) -> None:
         """Send a whole answer; to HEAD the length that was ``declared`` for GET, if any."""
+        if status in BODILESS:
+            await self.begin(status, headers)
+            await self.end()
+            return
         length = len(body)
         if self.method == "HEAD":
             length, body = declared or length, b""
@@ -83,7 +88,7 @@ class Exchange:
 
     async def refuse(self, problem: Problem) -> None:
         """Say no in the caller's dialect."""
-        dialect = getattr(problem, "dialect", self.call.dialect)
+        dialect = problem.dialect or self.call.dialect
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         headers += [(name.encode(), text.encode()) for name, text in problem.headers.items()]
         body = problem.body(dialect, self.request_id)

@@ -46,6 +46,8 @@ _NOT_SENT_BACK_AT_ALL = (
 # What we have to know of an answer ourselves.
 _TELLING = frozenset(b"content-type content-encoding content-length retry-after connection".split())
 _CONTROLS = bytes([*range(9), *range(10, 32), 127])  # all but the tab: RFC 9110, section 5.5
+MOST_DIGITS = 18  # of a length
+MOST_KEPT = 200  # bytes of a header's name, or of what is remembered of a value; no SDK needs more
 # What the counts can be read from; so nothing else is asked for.
 _ENCODINGS = ("gzip", "deflate", "identity")
 
@@ -60,6 +62,11 @@ class Incoming:
     sent_on: list[tuple[str, str]] = field(default_factory=list)
 
 
+def length_in(value: bytes) -> int | None:
+    """Return a Content-Length, or None where it is no number. One with no end is merely huge."""
+    return int(value.lstrip(b"0")[:MOST_DIGITS] or b"0") if value.isdigit() else None
+
+
 def sort_headers(headers: Raw) -> Incoming:
     """Take apart what the caller sent. Raises ``Problem`` where it cannot be sent on unharmed."""
     incoming = Incoming()
@@ -69,15 +76,15 @@ def sort_headers(headers: Raw) -> Incoming:
     encodings = "identity"
     try:
         for name, value in headers:
-            passing = _passing_on(name)
+            passing = _passing_on(name) if len(name) < MOST_KEPT else ""
             if passing:
                 sent_on.append((passing, value.decode()))
             elif name in _TOKENS:
                 tokens.setdefault(name, value.decode("latin-1"))
             elif name == b"content-length":
-                incoming.declared = int(value) if value.isdigit() else 0
+                incoming.declared = length_in(value) or 0
             elif name == b"accept-encoding":
-                encodings = _known_encodings(value)
+                encodings = _known_encodings(value[:MOST_KEPT])
             elif name == b"connection":
                 dropped.update(_named(value))
     except UnicodeDecodeError:
@@ -145,16 +152,15 @@ def sort_answer(headers: Sequence[tuple[bytes, bytes]], secrets: Sequence[bytes]
     """Take apart what the provider sent. What repeats a secret is not sent back."""
     outgoing, kept, told = Outgoing(), [], {}
     for name, value in headers:
-        lower, passes, tells = _passing_back(name)
+        lower, passes, tells = _passing_back(name[:MOST_KEPT])
         if passes:
             kept.append((lower, value))
         if tells:
-            told[lower] = value
+            told[lower] = value if lower not in told else told[lower] + b", " + value
     if told:
-        length = told.get(b"content-length", b"")
         outgoing.content_type = told.get(b"content-type", b"").decode("latin-1").lower()
         outgoing.encoding = told.get(b"content-encoding", b"").decode("latin-1").lower()
-        outgoing.length = int(length) if length.isdigit() else None
+        outgoing.length = length_in(told.get(b"content-length", b""))
         outgoing.retry_after = told.get(b"retry-after", b"").decode("latin-1")
         if b"connection" in told:
             dropped = _named(told[b"connection"])

@@ -19,7 +19,11 @@ from .signing.sign import TOKENS
 from .upstream import Request
 
 WRONG = "gatehouse-asks-whether-a-wrong-key-is-refused"
-_OURS = [("accept", "application/json"), ("user-agent", "gatehouse")]
+_OURS = [
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "gatehouse"),
+]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from apikeys.catalogue.origins import origin_of
-from apikeys.catalogue.transport import PLACEHOLDER, fill
+from apikeys.catalogue.transport import PLACEHOLDER, base_url_of, fill
 
 # What Azure serves under a deployment's own URL, while the API version is a date.
 # Source: Azure OpenAI REST API reference, data plane.
@@ -105,9 +105,7 @@ class Plan:
 def plan_of(transport: str, config: str) -> Plan:
     """Make the plan of a key from its JSON. Raises ``ValueError`` where the address is no URL."""
     declared, values = json.loads(transport), json.loads(config)
-    special = declared.get("base_url_when")
-    applies = special and values.get(special["field"]) == special["is"]
-    base_url = fill(special["base_url"] if applies else declared["base_url"], values)
+    base_url = base_url_of(declared, values)
     token = declared.get("token", {})
     filled = {name: fill(text, {**values, "base_url": base_url}) for name, text in token.items()}
     origins = {origin_of(base_url)}

@@ -37,6 +37,7 @@ class Problem(Exception):
     code: str
     message: str
     headers: dict[str, str] = field(default_factory=dict)
+    dialect: str = ""  # where it is not that of the exchange's call
 
     def body(self, dialect: str, request_id: str) -> bytes:
         """Return the error as JSON, as an SDK of ``dialect`` expects it."""

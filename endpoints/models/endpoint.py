@@ -51,13 +51,13 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         return self.annotate(has_key=Exists(keyed))
 
     def in_state(self, state: str) -> "EndpointQuerySet":
-        """Keep those that are ``active``, ``disabled`` or without a key (``no_key``)."""
+        """Keep those in one ``Endpoint.State``."""
         match state:
-            case "active":
+            case Endpoint.State.ACTIVE:
                 return self.with_status().filter(enabled=True, has_key=True)
-            case "disabled":
+            case Endpoint.State.DISABLED:
                 return self.with_status().filter(enabled=False, has_key=True)
-            case "no_key":
+            case Endpoint.State.NO_KEY:
                 return self.with_status().filter(has_key=False)
         return self
 
@@ -69,6 +69,11 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
 
 class Endpoint(models.Model):
     """The name that applications call."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        DISABLED = "disabled", "Disabled"
+        NO_KEY = "no_key", "No key"
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_url_form])
     enabled = models.BooleanField(default=True)
@@ -107,12 +112,7 @@ class Endpoint(models.Model):
                 }
             )
 
-    def primary_route(self) -> Route | None:
-        """Return the route that pages show and edit: the first primary one."""
-        return next(iter(self.routes.all()), None)
-
-    def state(self) -> str:
-        """Return ``active``, ``disabled`` or ``no_key``."""
+    def state(self) -> State:
         if not any(route.api_key_id for route in self.routes.all()):
-            return "no_key"
-        return "active" if self.enabled else "disabled"
+            return self.State.NO_KEY
+        return self.State.ACTIVE if self.enabled else self.State.DISABLED

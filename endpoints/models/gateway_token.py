@@ -29,14 +29,14 @@ class GatewayTokenQuerySet(models.QuerySet["GatewayToken"]):
         return self.filter(name_key__contains=key) if key else self
 
     def in_state(self, state: str) -> "GatewayTokenQuerySet":
-        """Keep those that are ``active``, ``expired`` or ``revoked``."""
+        """Keep those in one ``GatewayToken.State``."""
         expired = Q(expires_at__isnull=False, expires_at__lte=timezone.now())
         match state:
-            case "active":
+            case GatewayToken.State.ACTIVE:
                 return self.filter(~expired, revoked_at__isnull=True)
-            case "expired":
+            case GatewayToken.State.EXPIRED:
                 return self.filter(expired, revoked_at__isnull=True)
-            case "revoked":
+            case GatewayToken.State.REVOKED:
                 return self.filter(revoked_at__isnull=False)
         return self
 
@@ -50,6 +50,11 @@ class GatewayToken(models.Model):
     class Purpose(models.TextChoices):
         APPLICATION = "application", "Application"
         TRIAL = "trial", "Try it"
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        EXPIRED = "expired", "Expired"
+        REVOKED = "revoked", "Revoked"
 
     name = models.CharField(max_length=80, validators=[validate_one_line])
     name_key = models.CharField(max_length=240, unique=True, editable=False)
@@ -106,12 +111,11 @@ class GatewayToken(models.Model):
         self.digest, self.prefix = digest_of(token), token[:SHOWN]
         return token
 
-    def state(self) -> str:
-        """Return ``active``, ``expired`` or ``revoked``."""
+    def state(self) -> State:
         if self.revoked_at is not None:
-            return "revoked"
+            return self.State.REVOKED
         expired = self.expires_at is not None and self.expires_at <= timezone.now()
-        return "expired" if expired else "active"
+        return self.State.EXPIRED if expired else self.State.ACTIVE
 
 
 def digest_of(token: str) -> str:

@@ -9,7 +9,7 @@ from .endpoints import (
     touch,
     update_endpoint,
 )
-from .token_facts import TokenFacts, facts_about, facts_of
+from .token_facts import facts_about, facts_of
 from .tokens import (
     LONGEST_LIFETIME,
     check_token,
@@ -26,7 +26,6 @@ __all__ = [
     "DETAILS",
     "LONGEST_LIFETIME",
     "KeyDependents",
-    "TokenFacts",
     "UsageKey",
     "add_usage",
     "check_token",

@@ -69,7 +69,7 @@ def delete_endpoint(endpoint: Endpoint, *, by: Actor, rev: int, confirmation: st
         stored = Endpoint.objects.select_for_update().filter(pk=endpoint.pk, rev=rev).first()
         if stored is None:
             raise Conflict
-        if stored.state() == "active" and confirmation.strip() != stored.name:
+        if stored.state() == Endpoint.State.ACTIVE and confirmation.strip() != stored.name:
             raise ValidationError(
                 {"confirmation": f"Type the name of the endpoint, {stored.name}, to delete it."}
             )

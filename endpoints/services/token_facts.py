@@ -31,7 +31,7 @@ class TokenFacts:
     @property
     def expires_soon(self) -> bool:
         expiry = self.token.expires_at
-        is_active = self.token.state() == "active"
+        is_active = self.token.state() == GatewayToken.State.ACTIVE
         return is_active and expiry is not None and expiry - timezone.now() < SOON
 
 

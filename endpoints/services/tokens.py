@@ -90,7 +90,7 @@ def delete_token(token: GatewayToken, *, by: Actor) -> None:
     """Delete ``token``. Raises ``ValidationError`` while an application can still present it."""
     with transaction.atomic():
         stored = _locked(token)
-        if stored.state() == "active":
+        if stored.state() == GatewayToken.State.ACTIVE:
             raise ValidationError("This token is active. Revoke it before you delete it.")
         Event.record(by, "deleted", stored)
         stored.delete()

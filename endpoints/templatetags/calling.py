@@ -36,7 +36,8 @@ def calling(context: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
     keys = [route.api_key for route in endpoint.routes.all() if route.api_key]
     dialects = _dialects(keys)
     apis = {"", *dialects, *_responses(keys)}
-    may_try = request.user.has_perm("endpoints.change_endpoint")
+    is_active = endpoint.state() == Endpoint.State.ACTIVE
+    may_try = is_active and request.user.has_perm("endpoints.change_endpoint")
     return {
         "endpoint": endpoint,
         "gateway": request.build_absolute_uri("/gateway"),
@@ -46,7 +47,7 @@ def calling(context: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
             for name, slug, api in SNIPPETS
             if api in apis
         ],
-        "dialect": next(iter(dialects), "") if may_try and endpoint.state() == "active" else "",
+        "dialect": next(iter(dialects), "") if may_try else "",
         "try_url": reverse("endpoints:try", args=[endpoint.name]),
         "csrf_token": context.get("csrf_token"),
         "perms": context.get("perms"),

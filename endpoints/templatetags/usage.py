@@ -8,9 +8,9 @@ from django.urls import reverse
 
 from endpoints.services.usage_report import Point, UsageReport, usage_of
 from endpoints.services.usage_spans import LAST_HOURS, SPANS
-from endpoints.views.usage_charts import charts_of, label_of
-from endpoints.views.usage_figures import figures_of
-from endpoints.views.usage_numbers import compact, money
+from endpoints.showing_usage.charts import charts_of, label_of
+from endpoints.showing_usage.figures import figures_of
+from endpoints.showing_usage.numbers import compact, money
 
 register = template.Library()
 

@@ -45,7 +45,7 @@ def endpoint_list(request: HttpRequest) -> HttpResponse:
 
 @require_page_methods
 def endpoint_detail(request: HttpRequest, name: str) -> HttpResponse:
-    endpoint = _get(name)
+    endpoint = get_endpoint(name)
     events = Event.objects.about(endpoint)[:HISTORY]
     context = {"endpoint": endpoint, "routes": RoutesInFull.of(endpoint), "events": events}
     return render(request, "endpoints/detail.html", context)
@@ -72,11 +72,11 @@ def endpoint_new(request: HttpRequest) -> HttpResponse:
 @require_form_methods
 @may("endpoints.change_endpoint")
 def endpoint_edit(request: HttpRequest, name: str) -> HttpResponse:
-    endpoint = _get(name)
+    endpoint = get_endpoint(name)
     if away := _without_saving(request, "endpoints/edit.html", endpoint):
         return away
     form = EndpointForm(posted(request), endpoint=endpoint, initial=_from_url(request))
-    context = {"endpoint": _get(name)}
+    context = {"endpoint": get_endpoint(name)}
     if request.method == "POST" and form.is_valid():
         try:
             changed = services.update_endpoint(
@@ -98,7 +98,7 @@ def endpoint_edit(request: HttpRequest, name: str) -> HttpResponse:
 @require_form_methods
 @may("endpoints.delete_endpoint")
 def endpoint_delete(request: HttpRequest, name: str) -> HttpResponse:
-    endpoint = _get(name)
+    endpoint = get_endpoint(name)
     form = DeleteEndpointForm(posted(request), endpoint=endpoint)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -112,8 +112,8 @@ def endpoint_delete(request: HttpRequest, name: str) -> HttpResponse:
         except ValidationError as error:
             form.show(error)
         except Conflict:
-            form = DeleteEndpointForm(endpoint=_get(name))
-            context = {"endpoint": _get(name), "conflict": True}
+            form = DeleteEndpointForm(endpoint=get_endpoint(name))
+            context = {"endpoint": get_endpoint(name), "conflict": True}
             return render_form(request, "endpoints/delete.html", form, **context, status=409)
         else:
             messages.success(request, f"Deleted {endpoint.name}.")
@@ -123,12 +123,12 @@ def endpoint_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 def _edit_again(request: HttpRequest, name: str) -> HttpResponse:
     """Somebody else saved first: what was typed stays, on top of what is stored now."""
-    endpoint = _get(name)
+    endpoint = get_endpoint(name)
     data = request.POST.copy()
     data["rev"] = str(endpoint.rev)
     form = EndpointForm(data, endpoint=endpoint)
     latest = Event.objects.about(endpoint).first()
-    context = {"endpoint": _get(name), "conflict": latest}
+    context = {"endpoint": get_endpoint(name), "conflict": latest}
     return render_form(request, "endpoints/edit.html", form, **context, status=409)
 
 
@@ -180,7 +180,8 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 1
 
 
-def _get(name: str) -> Endpoint:
+def get_endpoint(name: str) -> Endpoint:
+    """Return the endpoint with its routes, or raise ``Http404``."""
     if "\0" in name:  # PostgreSQL refuses even to look for it
         raise Http404
     return get_object_or_404(Endpoint.objects.with_routes(), name=name)

@@ -83,7 +83,7 @@ def _show_once(request: HttpRequest, token: GatewayToken, plaintext: str) -> Htt
 @may("endpoints.change_gatewaytoken")
 def token_edit(request: HttpRequest, pk: int) -> HttpResponse:
     token = _get(pk)
-    if token.state() == "revoked":
+    if token.state() == GatewayToken.State.REVOKED:
         return _in_the_way(request, "tokens/edit.html", token)
     form = TokenForm(posted(request), token=token, typed=request.GET.get("endpoints", ""))
     if request.method == "POST" and form.is_valid():
@@ -106,7 +106,7 @@ def token_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _edit_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody else saved first: what was typed stays, on top of what is stored now."""
     token = _get(pk)
-    if token.state() == "revoked":
+    if token.state() == GatewayToken.State.REVOKED:
         return _in_the_way(request, "tokens/edit.html", token)
     data = request.POST.copy()
     data["seen"] = services.digest_of_details(token)

@@ -105,7 +105,7 @@ def test_a_key_is_created_on_the_way_and_what_was_typed_is_still_there(person: P
     press(main, "Create")
     person.is_told("Created search.")
     endpoint = Endpoint.objects.get()
-    assert endpoint.primary_route().api_key.name == "made-on-the-way"
+    assert endpoint.routes.first().api_key.name == "made-on-the-way"
     assert endpoint.description == "For the site."
 
 

@@ -149,7 +149,7 @@ def test_an_endpoint_has_several_routes_the_primary_ones_first(
         )
 
     assert [route.model for route in endpoint.routes.all()] == ["first", "second", "third", "spare"]
-    assert endpoint.primary_route().model == "first"
+    assert endpoint.routes.first().model == "first"
 
 
 def test_the_state_of_an_endpoint(make_endpoint: MakeEndpoint, make_key: MakeKey) -> None:

@@ -54,7 +54,7 @@ def test_an_endpoint_is_created_with_its_first_route(
 ) -> None:
     endpoint = stored(search)
 
-    route = endpoint.primary_route()
+    route = endpoint.routes.first()
     assert (endpoint.name, endpoint.enabled, endpoint.created_by, endpoint.rev) == (
         "search",
         True,
@@ -114,7 +114,7 @@ def test_everything_about_an_endpoint_can_be_edited(
     )
 
     endpoint = stored(search)
-    route = endpoint.primary_route()
+    route = endpoint.routes.first()
     assert set(changed) == {"name", "enabled", "description", "model", "api_key"}
     assert (endpoint.name, endpoint.enabled, endpoint.description) == ("find", False, "Finds.")
     assert (route.api_key, route.model) == (other, "claude-sonnet-4-5")
@@ -218,7 +218,7 @@ def test_the_same_routes_again_are_no_change(shared: Endpoint, by: Actor) -> Non
 
 
 def test_one_route_in_place_of_several_is_a_change_of_routes(shared: Endpoint, by: Actor) -> None:
-    first = shared.primary_route()
+    first = shared.routes.first()
     first.weight = 100
 
     assert update_endpoint(shared, [first], by=by, rev=1) == ["routes"]
@@ -305,7 +305,7 @@ def test_an_edit_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) ->
         edit(mine, by, description="mine", route={"model": "mine"})
 
     assert stored(search).description == "theirs"
-    assert stored(search).primary_route().model == "gpt-5-mini"
+    assert stored(search).routes.first().model == "gpt-5-mini"
 
 
 def test_an_edit_after_the_key_was_deleted_is_a_conflict(

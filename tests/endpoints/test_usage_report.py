@@ -12,7 +12,7 @@ from endpoints.models import Route, UsageBucket
 from endpoints.models.usage import COUNTS, LATENCIES
 from endpoints.services.latency import percentile
 from endpoints.services.usage_report import ERRORS, Sums, usage_of
-from endpoints.services.usage_spans import LAST_DAYS, LAST_HOURS
+from endpoints.services.usage_spans import LAST_DAYS
 from tests.conftest import MakeEndpoint, MakeKey, MakeToken
 from tests.using import use
 
@@ -175,11 +175,15 @@ def test_usage_outlives_the_key_that_it_went_through(route: Route) -> None:
     assert UsageBucket.objects.exists()
 
 
-def test_it_reports_of_one_owner_at_a_time(route: Route) -> None:
-    with pytest.raises(ValueError, match="unpack"):
-        usage_of(api_key=route.api_key, endpoint=route.endpoint)
-    with pytest.raises(ValueError, match="unpack"):
-        usage_of(span=LAST_HOURS)
+def test_it_reports_of_the_whole_gateway(
+    route: Route, make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    other = make_endpoint("other", make_key("other")).routes.get()
+    use(route, requests=3)
+    use(other, requests=4)
+
+    assert usage_of(endpoint=other.endpoint).sums.requests == 4
+    assert usage_of().sums.requests == 7
 
 
 def histogram(**counts: int) -> list[int]:

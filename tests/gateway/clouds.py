@@ -21,9 +21,10 @@ from apikeys.catalogue.loading import load_catalogue
 from apikeys.catalogue.origins import origin_of
 from apikeys.models import AuthScheme, Provider
 from apikeys.sealing import Secrets
+from endpoints.gateway.aiohttp_upstream import AiohttpUpstream
 from endpoints.gateway.plans import plan_of
 from endpoints.gateway.signing import Credentials, Signing
-from endpoints.gateway.upstream import AiohttpUpstream, Request
+from endpoints.gateway.upstream import Request
 from gatewayproject.demo.provider import Answer, Received
 from tests import made_up
 

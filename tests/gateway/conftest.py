@@ -11,7 +11,7 @@ import pytest
 from apikeys.actors import Actor
 from apikeys.models import ApiKey
 from apikeys.services import update_api_key
-from endpoints.gateway import upstream
+from endpoints.gateway import addresses
 from endpoints.gateway.signing import Credentials
 from endpoints.models import Endpoint, GatewayToken
 from endpoints.services import create_token
@@ -103,7 +103,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Provider]
         monkeypatch.setenv(name, str(tmp_path / name))
     with Provider().running() as cloud:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", cloud.url)
-        monkeypatch.setattr(upstream, "METADATA_SERVICE", cloud.url)
+        monkeypatch.setattr(addresses, "METADATA_SERVICE", cloud.url)
         yield cloud
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from apikeys.models import ApiKey, CredentialVersion
 from apikeys.services import create_api_key
-from endpoints.gateway.upstream import refuse_private
+from endpoints.gateway.addresses import refuse_private
 from gatewayproject.demo.provider import Provider
 from tests.conftest import MakeEndpoint, MakeKey
 from tests.made_up import OPENAI_KEY

@@ -173,6 +173,12 @@ def test_googles_bodies_keep_all_but_the_model_of_their_path(said: Any, model: s
     assert GoogleBody(raw, "other").with_model(model) == raw
 
 
+def test_a_text_that_does_not_end_is_looked_through_once() -> None:
+    raw = b'"' + rb"\"" * 100_000 + b' "model":"models/gem"'  # minutes, if each began a search
+
+    assert GoogleBody(raw, "gem").raw == raw
+
+
 def test_a_body_of_too_many_parts_is_refused_and_not_pored_over() -> None:
     many = b"[]," * MAX_STRUCTURE
     raw = b'{"model":"models/gem","x":[' + many + b'0],"model":"models/gem"}'

@@ -1,12 +1,14 @@
 """A provider that repeats the key: the caller does not see it, wherever it stands."""
 
+import gzip
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from apikeys.models import ApiKey, AuthScheme
 from apikeys.sealing import Secrets
-from endpoints.gateway.censor import Split, StreamCensor, hides_any, without
+from endpoints.gateway.censor import StreamCensor, hides_any, texts_of, without
 from endpoints.models import Endpoint
 from gatewayproject.demo.provider import Answer, Provider
 from tests.conftest import MakeEndpoint
@@ -37,9 +39,17 @@ def test_an_error_that_repeats_it_in_disguise_is_not_shown(
     assert (answer.status, answer.code) == (502, "provider_error_withheld")
 
 
-def test_a_slash_that_json_has_escaped_hides_nothing() -> None:
-    assert hides_any(rb'{"error":"wJalr\/K7MDENG"}', [b"wJalr/K7MDENG"])
-    assert not hides_any(rb'{"error":"wJalr\/K7MDENG"}', [b"another/one"])
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (rb'{"error":"wJalr\/K7MDENG"}', b"wJalr/K7MDENG"),
+        (rb'{"error":"sk-\"quoted\""}', b'sk-"quoted"'),
+        (rb'{"error":"{\"key\":\"ab\\/cd\\u002bef\"}"}', b"ab/cd+ef"),
+    ],
+)
+def test_what_json_has_escaped_hides_nothing(text: bytes, secret: bytes) -> None:
+    assert hides_any(text, [secret])
+    assert not hides_any(text, [b"another/one"])
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -71,33 +81,61 @@ def test_a_stream_has_it_taken_out(
     assert answer.body == b"data: {}\n\n" + event.replace(KEY, b"[removed]")
 
 
-@pytest.mark.parametrize("cut", [1, 7, len(KEY) - 1])
-def test_a_stream_that_brings_it_in_two_chunks_ends_there(cut: int) -> None:
+def in_a_stream(*chunks: bytes, secrets: Sequence[bytes] = (KEY,)) -> bytes:
+    censor = StreamCensor(secrets)
+    return b"".join(map(censor.pass_on, chunks)) + censor.rest()
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, len(KEY) - 1, len(KEY), 1000])
+def test_a_stream_has_it_taken_out_however_it_is_cut(size: int) -> None:
+    text = b"s" + KEY[:9] + b" and " + KEY + b" and s" + KEY + b"sk-"
+    chunks = [text[start : start + size] for start in range(0, len(text), size)]
+
+    assert in_a_stream(*chunks) == text.replace(KEY, b"[removed]")
+
+
+def test_nothing_of_it_is_given_away_before_it_is_whole() -> None:
     censor = StreamCensor([b"another secret", KEY])
 
-    assert censor.pass_on(b"It is " + KEY[:cut]) == b"It is " + KEY[:cut]
-    with pytest.raises(Split):
-        censor.pass_on(KEY[cut:] + b".")
+    assert censor.pass_on(b"It is " + KEY[:-1]) == b"It is "
+    assert censor.pass_on(KEY[-1:] + b".") == b"[removed]."
 
 
-def test_a_stream_that_brings_it_letter_by_letter_ends_before_the_last() -> None:
+def test_an_event_that_is_whole_is_not_held_back() -> None:
     censor = StreamCensor([KEY])
-    passed = b""
+    event = b"data: " + KEY[:20] + b"\n\n"
 
-    for letter in KEY[:-1]:
-        passed += censor.pass_on(bytes([letter]))
-
-    assert passed == KEY[:-1]
-    with pytest.raises(Split):
-        censor.pass_on(KEY[-1:])
+    assert censor.pass_on(event) == event
 
 
 def test_what_only_looks_alike_passes() -> None:
-    censor = StreamCensor([KEY])
-    chunks = [KEY[:5], KEY[:9], b"", KEY[1:], b"and so on"]
+    chunks = [KEY[:5], KEY[:9], b"", KEY[1:], b"and so on", KEY[:3]]
 
-    assert b"".join(map(censor.pass_on, chunks)) == b"".join(chunks)
+    assert in_a_stream(*chunks) == b"".join(chunks)
     assert without(KEY[1:], [KEY]) == KEY[1:]
+
+
+def test_a_secret_that_begins_with_another_is_taken_out_whole() -> None:
+    secrets = texts_of({"token": "AAAAAAAA", "both": "AAAAAAAA.rest-of-it"})
+
+    assert without(b"AAAAAAAA.rest-of-it AAAAAAAA", secrets) == b"[removed] [removed]"
+
+
+@pytest.mark.parametrize("header", ["Token s3cret-value", "id=1;sig=s3cret-value", "s3cret-value"])
+def test_each_part_of_a_header_of_its_own_is_looked_for(header: str) -> None:
+    secrets = texts_of({"extra_headers": f"X-Extra: {header}"})
+
+    assert without(b"Wrong: s3cret-value", secrets) == b"Wrong: [removed]"
+
+
+def test_an_error_that_was_compressed_twice_is_not_shown(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint
+) -> None:
+    body = gzip.compress(gzip.compress(KEY))
+    head = [("content-encoding", "gzip"), ("content-encoding", "gzip")]
+    provider.next_answers(Answer(status=400, headers=head, body=body))
+
+    assert chat(gateway, token).body == b""
 
 
 def test_a_header_of_the_keys_own_is_as_secret(

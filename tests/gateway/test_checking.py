@@ -13,9 +13,10 @@ from apikeys.checks import CheckResult, checker
 from apikeys.models import ApiKey
 from apikeys.sealing import Secrets
 from endpoints.gateway import checking
+from endpoints.gateway.aiohttp_upstream import AiohttpUpstream
 from endpoints.gateway.checking import AT_ONCE, GatewayChecker
 from endpoints.gateway.inquiry import WRONG
-from endpoints.gateway.upstream import AiohttpUpstream, Request
+from endpoints.gateway.upstream import Request
 from gatewayproject.demo.provider import Answer, Provider
 from tests import made_up
 

@@ -15,7 +15,7 @@ from apikeys.actors import Actor
 from apikeys.catalogue.origins import origin_of
 from apikeys.models import ApiKey, AuthScheme, CredentialVersion
 from apikeys.sealing import seal
-from endpoints.gateway import app
+from endpoints.gateway import admission
 from endpoints.gateway.problems import Problem
 from endpoints.models import Endpoint, GatewayToken
 from gatewayproject.demo.provider import Provider
@@ -200,7 +200,7 @@ def test_a_refused_request_is_not_kept(gateway: str, token: str, endpoint: Endpo
     for _ in range(5):
         assert chat(gateway, "").code == "no_token"
 
-    assert app.NO_TOKEN.__traceback__ is None
+    assert admission.NO_TOKEN.__traceback__ is None
 
 
 @pytest.mark.parametrize("dialect", ["openai", "anthropic", "google"])

@@ -105,6 +105,23 @@ def test_a_stranger_does_not_get_to_send_a_large_body(gateway: str, endpoint: En
     assert told.startswith(b"HTTP/1.1 401 ")
 
 
+def test_nothing_of_a_stranger_is_read_but_a_small_body(gateway: str, endpoint: Endpoint) -> None:
+    answer = ask(gateway, "/v1/chat/completions", b"{" * 20_000, token="gh_nobodys")
+
+    assert (answer.status, answer.code) == (401, "unknown_token")
+
+
+@pytest.mark.parametrize("path", ["/gateway/v1/chat/completions", "/login/"])
+@pytest.mark.parametrize("digits", ["0" * 5000, "9" * 5000])
+def test_a_length_without_end_is_no_error_of_ours(
+    gateway: str, token: str, path: str, digits: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    told = speak(gateway, f"{head}Content-Length: {digits}\r\nConnection: close\r\n\r\n".encode())
+
+    assert not told or told.startswith(b"HTTP/1.1 4")
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(
     gateway: str,
     provider: Provider,

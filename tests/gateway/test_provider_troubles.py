@@ -88,6 +88,18 @@ def test_a_proxy_before_us_is_asked_to_hold_no_event_back(
     assert "x-accel-buffering" not in chat(gateway, token).headers
 
 
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_that_has_no_body_says_nothing_of_its_length(
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, status: bytes
+) -> None:
+    provider.next_answers(raw(b"HTTP/1.1 %b\nETag: a\nContent-Length: 0" % status, close=True))
+
+    answer = ask(gateway, "/search/v1/files/a", token=token, method="GET")
+
+    assert (answer.status, answer.body) == (int(status[:3]), b"")
+    assert "content-length" not in answer.headers
+
+
 def test_head_is_told_the_length_that_get_would_have(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:

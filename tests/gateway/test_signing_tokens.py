@@ -9,9 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from endpoints.gateway import upstream
 from endpoints.gateway.signing import CannotSign, Refused, token_service, tokens
-from endpoints.gateway.upstream import Request
+from endpoints.gateway.upstream import PrivateAddress, Request
 from gatewayproject.demo.provider import Answer, Provider, json_answer
 from tests import made_up
 
@@ -100,6 +99,7 @@ def test_ibm_is_asked_with_the_api_key(
         "apikey": made_up.OPENAI_KEY,
     }
     assert header(asked, "accept") == "application/json"
+    assert header(asked, "accept-encoding") == "identity"  # nothing here unpacks the answer
     assert bearers(provider) == ["Bearer made-up-1"]
 
 
@@ -130,10 +130,10 @@ def test_the_metadata_service_is_open_to_nothing_else(
         (refused,) = strict.sign(cloud_key(ENTRA))
 
         astray = Request("GET", f"{provider.url}/latest", [], b"", asks_for_identity=True)
-        with pytest.raises(upstream.Refused):
+        with pytest.raises(PrivateAddress):
             strict.run(strict.upstream.send(astray))
         plain = Request("GET", f"{cloud.url}/metadata/identity/oauth2/token", [], b"")
-        with pytest.raises(upstream.Refused):
+        with pytest.raises(PrivateAddress):
             strict.run(strict.upstream.send(plain))
 
     assert len(cloud.requests) == 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from endpoints.gateway.upstream import AiohttpUpstream, Request, TimedOut, Unreachable
+from endpoints.gateway.aiohttp_upstream import AiohttpUpstream
+from endpoints.gateway.upstream import Request, TimedOut, Unreachable
 from tests.conftest import MakeEndpoint
 
 from .asking import chat

@@ -1,5 +1,6 @@
 """Editing an API key."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from pytest_django import Settings
 from pytest_django.asserts import assertContains, assertNotContains
 
 from apikeys.models import ApiKey, CredentialVersion, Event
+from apikeys.models.auth_scheme import RESERVED_FIELDS
 from gatewayproject import keyring
 from tests.conftest import MakeEndpoint, MakeKey
 from tests.made_up import OPENAI_KEY
@@ -41,6 +43,15 @@ def test_the_page_is_filled_with_everything_but_the_secret(client: Client, key: 
     assert inputs["api_key"] == ""
     assertContains(response, "Stored. Leave empty to keep it.")
     assertNotContains(response, OPENAI_KEY)
+
+
+def test_no_scheme_may_have_a_field_that_hides_an_input(client: Client, key: ApiKey) -> None:
+    page = client.get(f"/api-keys/{key.pk}/edit/")
+
+    names = set(re.findall(r'<(?:input|select|textarea|button)\b[^>]* name="(\w+)"', html_of(page)))
+    own = {spec.name for spec in key.scheme.specs}
+    assert {"name", "test", "compromised"} <= names
+    assert {name for name in names - own if not name.startswith("remove_")} <= RESERVED_FIELDS
 
 
 def test_saving_the_page_as_it_is_changes_nothing(client: Client, key: ApiKey) -> None:

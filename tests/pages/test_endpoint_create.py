@@ -40,7 +40,7 @@ def test_an_endpoint_is_created(client: Client, key: ApiKey) -> None:
     assert messages_after(client, response) == ["Created search."]
     endpoint = Endpoint.objects.get()
     assert (endpoint.name, endpoint.enabled, endpoint.created_by) == ("search", True, "kim")
-    assert endpoint.primary_route().api_key == key
+    assert endpoint.routes.first().api_key == key
     event = Event.objects.about(endpoint).get()
     assert (event.actor, event.act, event.channel) == ("kim", "created", "page")
 
@@ -123,7 +123,7 @@ def test_a_key_of_that_name_may_have_quotes_and_html_in_it(
     page = client.get("/endpoints/new/", {"api_key": name})
     client.post("/endpoints/new/", form(api_key=inputs_of(page)["api_key"]))
 
-    assert Endpoint.objects.get().primary_route().api_key.name == name
+    assert Endpoint.objects.get().routes.first().api_key.name == name
 
 
 # --- Choosing a key ------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_route_keeps_its_identity_when_it_is_changed_or_moved(
 def test_a_route_of_another_endpoint_is_out_of_reach(
     client: Client, shared: Endpoint, make_endpoint: MakeEndpoint, three_keys: dict[str, ApiKey]
 ) -> None:
-    theirs = make_endpoint("theirs", three_keys["openai"]).primary_route()
+    theirs = make_endpoint("theirs", three_keys["openai"]).routes.first()
 
     client.post(EDIT, typed(client.get(EDIT)) | {"route_4": str(theirs.pk), "model_4": "mine"})
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from endpoints.views.usage_charts import _round_up
-from endpoints.views.usage_numbers import compact, duration, money, percent
+from endpoints.showing_usage.charts import _round_up
+from endpoints.showing_usage.numbers import compact, duration, money, percent
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
 from apikeys.actors import Actor
-from apikeys.management.acting import STILL_IN_THE_FILES
+from apikeys.management.ending import DONE_IN_PART, STILL_IN_THE_FILES
 from apikeys.models import ApiKey
 
 LONGEST = 36525  # days
-DONE_IN_PART = 3
 
 
 class Command(BaseCommand):

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
 from apikeys.actors import Actor
-from apikeys.management.acting import STILL_IN_THE_FILES, act_on
+from apikeys.management.acting import act_on
+from apikeys.management.ending import DONE_IN_PART, STILL_IN_THE_FILES
 from apikeys.management.reading import NO_SECRET, read_secrets
 from apikeys.models import ApiKey
 from apikeys.services.rotation import NOTHING_STORED
@@ -26,7 +27,8 @@ class Command(BaseCommand):
         "removes what is stored: a pair of permanent AWS keys in place of session credentials is "
         '{"aws_access_key_id": "AKIA…", "aws_secret_access_key": "…", "aws_session_token": null}. '
         "--stage, --test and --promote go together: what is staged is promoted if the test is "
-        "passed. The exit status is 0 where all was done, and 1 where something was refused."
+        "passed. The exit status is 0 where all was done, 1 where something was refused, and 3 "
+        "where it was done and the old credentials are still in SQLite's files."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,9 +57,13 @@ class Command(BaseCommand):
         try:
             for line in act_on(name, acts):
                 self.stdout.write(line)
-        finally:
-            if not (services.settle_erasing() or services.finish_erasing()):
-                self.stderr.write(STILL_IN_THE_FILES)
+        except CommandError as error:
+            if not _is_erased():
+                told = f"{error}\n{STILL_IN_THE_FILES}"
+                raise CommandError(told, returncode=error.returncode) from None
+            raise
+        if not _is_erased():
+            raise CommandError(STILL_IN_THE_FILES, returncode=DONE_IN_PART)
 
     def _replace(self, api_key: ApiKey) -> str:
         removed = self._read(api_key)
@@ -123,3 +129,8 @@ def _nonsense(given: set[str]) -> Iterator[str]:
         yield "What is staged has passed no test: add --test, or --untested to promote it anyway."
     if "compromised" in given and given & {"stage", "test"} and "promote" not in given:
         yield "--compromised goes with what takes credentials out of use, and this does not."
+
+
+def _is_erased() -> bool:
+    """Whether nothing that was destroyed is still in SQLite's files."""
+    return services.settle_erasing() or services.finish_erasing()

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.actors import Actor
+from apikeys.management.ending import DONE_IN_PART, OLD_IN_THE_LOG, listed
 from apikeys.management.forgetting import forget
 from apikeys.management.progress import Progress
 from apikeys.sealing import master_keys
@@ -21,8 +22,7 @@ from apikeys.services.resealing import (
     survey,
 )
 
-NAMED = 100  # rows; the number of the rest is told
-DONE_IN_PART = 3
+LARGEST_BATCH = 10_000  # rows: a transaction that holds everybody else up for half a second
 UNSEEN = (
     "No running server was seen: if one serves all the same, look yourself whether it has these "
     "master keys, in this order."
@@ -59,8 +59,8 @@ class Command(BaseCommand):
     def handle(
         self, *, dry_run: bool, verify: bool, force: bool, batch_size: int, **options: Any
     ) -> None:
-        if batch_size < 1:
-            raise CommandError("--batch-size takes a number from 1.")
+        if not 1 <= batch_size <= LARGEST_BATCH:
+            raise CommandError(f"--batch-size takes a number from 1 to {LARGEST_BATCH:,}.")
         self.stdout.write(f"The first master key of FERNET_KEYS is {master_keys().primary}.")
         if not current_standing(counted=False).processes:
             self.stdout.write(UNSEEN)
@@ -117,14 +117,11 @@ class Command(BaseCommand):
             problems.append(f"Stopped after {report.moved:,} rows. Mend this, and run it again:")
             problems += map(str, report.stopped)
         if report.unreadable:
-            more = len(report.unreadable) - NAMED
             problems.append(f"No master key opens {len(report.unreadable):,} rows:")
-            problems += report.unreadable[:NAMED]
-            problems += [f"and {more:,} more"] if more > 0 else []
+            problems += listed(report.unreadable)
         if not done:
             problems.append(f"{report.left:,} rows still need another master key.")
         if not report.erased:
-            problems.append("SQLite’s write-ahead log still holds old tokens, as somebody reads it")
-            problems.append("all the time. Run this again.")
+            problems.append(f"{OLD_IN_THE_LOG} Run this again.")
         if problems:
             raise CommandError("\n".join(problems), returncode=DONE_IN_PART)

@@ -7,9 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.management.tables import print_table
 from apikeys.models import ApiKey
-from apikeys.models.deadlines import Status
+from apikeys.models.deadlines import NEED_ROTATION
 
-ASKED = (Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DUE)
 COLUMNS = ("name", "provider", "environment", "status", "overdue_at", "expires_at", "last_updated")
 
 
@@ -41,7 +40,7 @@ def _row(api_key: ApiKey) -> dict[str, str]:
         "name": api_key.name,
         "provider": api_key.provider.slug,
         "environment": api_key.environment,
-        "status": ", ".join(status for status in api_key.statuses() if status in ASKED),
+        "status": ", ".join(s for s in api_key.statuses() if s in NEED_ROTATION),
         "overdue_at": _day(api_key.overdue_at),
         "expires_at": _day(api_key.expires_at),
         "last_updated": _day(api_key.credentials_changed_at),

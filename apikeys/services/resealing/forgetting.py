@@ -9,11 +9,11 @@ from django.db import transaction
 
 from apikeys.actors import Actor
 from apikeys.models import ApiKey, CredentialVersion, Event, FingerprintKey
+from apikeys.models.key_versions import SLOTS
 from apikeys.sealing import master_keys
 from apikeys.services import versions
 from apikeys.services.deletion import lock_keys
 from apikeys.services.erasing import finish_erasing
-from apikeys.services.rotation import SLOTS
 
 from . import history
 from .guard import Problem, Refused, refuse_while_others_may_open

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from urllib.parse import quote_plus, urlencode
 
-from endpoints.gateway import upstream as network
+from endpoints.gateway import addresses
 from endpoints.gateway.upstream import Request, Upstream
 
 from .credentials import Credentials
@@ -39,7 +39,7 @@ async def azure_identity(upstream: Upstream, credentials: Credentials) -> Obtain
         **_parameters(credentials),
         **({"client_id": client_id} if client_id else {}),
     }
-    url = f"{network.METADATA_SERVICE}/metadata/identity/oauth2/token?{urlencode(query)}"
+    url = f"{addresses.METADATA_SERVICE}/metadata/identity/oauth2/token?{urlencode(query)}"
     request = Request("GET", url, [("metadata", "true")], b"", asks_for_identity=True)
     return await ask(
         upstream, request, who="Azure's metadata service", what="a token for this identity"

@@ -19,7 +19,11 @@ MAX_ANSWER = 64 * 1024  # bytes
 UNSAID = 300  # seconds: a token of which nothing is said, as RFC 6749, section 5.1, allows
 LONGEST = 24 * 3600  # seconds that a token is kept, whatever is said
 
-_OURS = [("accept", "application/json"), ("user-agent", "gatehouse")]
+_OURS = [
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "gatehouse"),
+]
 
 
 class _Token(msgspec.Struct):

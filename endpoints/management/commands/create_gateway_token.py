@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from apikeys.actors import Actor
+from apikeys.management.reading import told
 from endpoints.models import Endpoint, GatewayToken
 from endpoints.services import LONGEST_LIFETIME, check_token, create_token
 
@@ -52,10 +53,10 @@ class Command(BaseCommand):
                 self.stderr.write(f"Would create {token.name}.", self.style.SUCCESS)
             else:
                 self.stdout.write(create_token(token, endpoints, by=Actor.at_the_console()))
-                told = f"Created {token.name}. It is not shown again."
-                self.stderr.write(told, self.style.SUCCESS)
+                created = f"Created {token.name}. It is not shown again."
+                self.stderr.write(created, self.style.SUCCESS)
         except ValidationError as error:
-            raise CommandError(_told(error)) from None
+            raise CommandError(told(error)) from None
 
 
 def _endpoints(names: list[str]) -> list[Endpoint]:
@@ -73,10 +74,3 @@ def _after(days: int) -> datetime:
             f"--expires-in-days: from 1 to {LONGEST_LIFETIME.days}, or --never-expires."
         )
     return timezone.now() + timedelta(days=days)
-
-
-def _told(error: ValidationError) -> str:
-    """One line for each thing that is wrong, with the field that it is about."""
-    return "\n".join(
-        f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items()
-    )

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from endpoints.services.usage_report import Sums, UsageReport
 
-from .usage_numbers import compact, counted
+from .numbers import compact, counted
 
 WIDTH, HEIGHT = 240, 100
 GAP = 0.2  # of a bar's place

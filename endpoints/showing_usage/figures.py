@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from endpoints.services.usage_report import ERRORS, Sums, UsageReport
 
-from .usage_numbers import compact, duration, money, percent
+from .numbers import compact, duration, money, percent
 
 MANY_ERRORS = 0.01  # of all requests
 ERROR_NAMES = {

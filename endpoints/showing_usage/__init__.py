@@ -1,0 +1,1 @@
+"""Usage as pages show it: a few numbers, and charts."""
