@@ -122,13 +122,12 @@ class Attempt:
 
     def _check_status(self, status: int) -> None:
         """Raise ``RouteFailed`` where another route should be tried, or where nobody may see it."""
+        if not 200 <= status < 600:  # no answer that HTTP knows
+            raise RouteFailed(failures.broken_off(), outcome="provider_errors")
         if status < 300:
             if self._route.refused_at is not None:
                 self._relay.note_accepted(self._route)
-            if status >= 200:
-                return
-        if not 200 <= status < 600:  # no answer that HTTP knows
-            raise RouteFailed(failures.broken_off(), outcome="provider_errors")
+            return
         if status in REFUSED:
             self._relay.note_refused(self._route, status)
             raise RouteFailed(failures.key_refused(status), outcome="refused", refused=True)

@@ -7,6 +7,8 @@ REMOVED = b"[removed]"
 SECRET_FROM = 8  # characters: a shorter value is no secret that one could find again in a text
 MOST_LAYERS = 4  # of JSON within JSON
 _ESCAPED = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/]))")
+# Headers whose values stand in many an honest answer.
+_OPEN = re.compile(r"(?:accept|content)\b|user-agent\Z|.*-(?:version|beta)\Z", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;]+")
 
 
@@ -16,7 +18,9 @@ def texts_of(secrets: Mapping[str, str]) -> list[bytes]:
     values = list(secrets.values())
     if "extra_headers" in secrets:
         for line in secrets["extra_headers"].splitlines():
-            values += _parts_of(line.partition(":")[2].strip())
+            name, _, value = line.partition(":")
+            if not _OPEN.match(name.strip()):
+                values += _parts_of(value.strip())
     found = {value.encode() for value in values if len(value) >= SECRET_FROM}
     return sorted(found, key=len, reverse=True)
 

@@ -58,17 +58,23 @@ def throughput(options: argparse.Namespace) -> None:
 
 
 def workers(options: argparse.Namespace) -> None:
-    """Two worker processes beside one. Where the loader shares their cores this says little."""
-    rates = {}
+    """Two worker processes beside one. Where the loader shares their cores the rate says little;
+    a request that costs no more CPU than before says that they are not in each other's way."""
+    rates, costs = {}, {}
     for count in (1, 2):
         with all_three(workers=count) as servers:
-            load = load_for("gateway", servers["gateway"])
+            server = servers["gateway"]
+            load = load_for("gateway", server)
             drive(load, connections=16, seconds=1)
-            rates[count] = max(
-                drive(load, connections=64, seconds=options.seconds).rate
-                for _ in range(options.rounds)
-            )
+            before = server.cpu_seconds()
+            results = [
+                drive(load, connections=64, seconds=options.seconds) for _ in range(options.rounds)
+            ]
+            cpu = server.cpu_seconds() - before
+            rates[count] = max(result.rate for result in results)
+            costs[count] = cpu / sum(result.count for result in results) * 1e6
     print(f"\n1 worker {rates[1]:,.0f}, 2 workers {rates[2]:,.0f}: {rates[2] / rates[1]:.2f} times")
+    print(f"CPU a request: {costs[1]:.0f} µs and {costs[2]:.0f} µs")
 
 
 def stream_answers(options: argparse.Namespace) -> None:

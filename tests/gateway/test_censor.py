@@ -128,6 +128,13 @@ def test_each_part_of_a_header_of_its_own_is_looked_for(header: str) -> None:
     assert without(b"Wrong: s3cret-value", secrets) == b"Wrong: [removed]"
 
 
+@pytest.mark.parametrize("name", ["Accept", "Content-Type", "Anthropic-Version", "OpenAI-Beta"])
+def test_what_is_no_secret_of_its_headers_stays_in_answers(name: str) -> None:
+    secrets = texts_of({"extra_headers": f"{name}: application/json"})
+
+    assert without(b"Send application/json.", secrets) == b"Send application/json."
+
+
 def test_an_error_that_was_compressed_twice_is_not_shown(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
