@@ -48,6 +48,7 @@ class Person:
     def dialog(self) -> Locator:
         dialog = self.page.get_by_role("dialog")
         expect(dialog).to_be_visible()
+        self.waits_for_scripts()
         return dialog
 
     def row(self, name: str) -> Locator:
@@ -63,6 +64,7 @@ class Person:
         yield
         expect(form.locator("form[data-seen]")).to_have_count(0)
         expect(shown).to_be_visible()
+        self.waits_for_scripts()
 
     @contextmanager
     def sees_other_fields(self, form: Locator) -> Iterator[None]:
@@ -72,6 +74,12 @@ class Person:
         yield
         expect(form.locator("#choice[data-seen]")).to_have_count(0)
         expect(choice).to_be_visible()
+        self.waits_for_scripts()
+
+    def waits_for_scripts(self) -> None:
+        """Wait until what was brought has been settled, and the focus been put where it belongs:
+        no person types within those milliseconds."""
+        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
     def types(self, field: Locator, text: str) -> None:
         """Replace what stands in a field, key by key: a page may listen to each."""
