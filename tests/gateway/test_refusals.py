@@ -116,6 +116,25 @@ def test_what_one_caller_can_provoke_is_written_once(
     assert acts_on(key) == ["refused by provider"]
 
 
+def test_a_refusal_that_is_known_costs_no_further_write(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = ApiKey.objects.get()
+    provider.accept_keys = set()
+    chat(gateway, token)
+    eventually(lambda: is_refused(key))
+    written: list[object] = []
+    monkeypatch.setattr(relay, "mark_refused", lambda *args, **facts: written.append(args))
+
+    answers = [chat(gateway, token).code for _ in range(3)]
+
+    assert (answers, written) == (["key_refused"] * 3, [])
+
+
 def test_a_mark_that_cannot_be_written_is_learned_again(
     gateway: str,
     provider: Provider,

@@ -1,5 +1,6 @@
 """Serve a sample of everything, against a provider of our own."""
 
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -45,15 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"There are API keys in {settings.DATA_DIR}: use an empty one.")
         with Provider(record=False, pause=PAUSE).running() as provider:
             sample = make_sample(provider.url)
-            self.stdout.write(
-                WELCOME.format(
-                    url=f"http://{host}:{port}",
-                    token=sample.token,
-                    endpoints=", ".join(sample.endpoints),
-                )
-            )
-            stop = send_traffic(port, sample.token, sample.endpoints)
-            uvicorn.run(
+            config = uvicorn.Config(
                 "gatewayproject.asgi:application",
                 http="gatewayproject.heads:Protocol",
                 host=host,
@@ -63,4 +56,16 @@ class Command(BaseCommand):
                 log_level="warning",
                 timeout_graceful_shutdown=2,
             )
+            config.load()  # so that it listens when the address is read
+            self.stdout.write(
+                WELCOME.format(
+                    url=f"http://{host}:{port}",
+                    token=sample.token,
+                    endpoints=", ".join(sample.endpoints),
+                )
+            )
+            self.stdout.flush()
+            stop = send_traffic(port, sample.token, sample.endpoints)
+            with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+                uvicorn.Server(config).run()
             stop.set()
