@@ -12,13 +12,19 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
-        from apikeys import system_checks  # noqa: F401 - registers them
+        from gatewayproject.accounts import event_labels
+
+        from . import checks, panels  # noqa: F401 - registers the checks
+        from .catalogue.loading import field_label
+
+        event_labels.register("apikey", field_label)
+        panels.register_panels()
 
         post_migrate.connect(_sync_providers, sender=self)
 
 
 def _sync_providers(using: str, **kwargs: Any) -> None:
-    from apikeys.services import sync_providers
+    from .services import sync_providers
 
     tables = connections[using].introspection.table_names()
     if using == "default" and "apikeys_apikey" in tables:  # `migrate auth` alone comes here too

@@ -1,59 +1,55 @@
-"""Whether credentials work: what a check can find, and who carries it out.
+"""System checks of master keys, run by ``manage.py check --database default``."""
 
-The endpoints app has the client that talks to providers and registers here; this app never imports
-it.
-"""
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
 
-from apikeys.sealing import Secrets
+from gatewayproject.console.wording import counted
 
-if TYPE_CHECKING:
-    from .models import ApiKey
-
-WORKS = "works"
-REFUSED = "refused"  # the provider knows these credentials not, or no longer
-LIMITED = "limited"  # known, but not allowed to make this call
-NO_CREDIT = "no_credit"  # known, but the account has no money left
-RATE_LIMITED = "rate_limited"  # known or not: too many calls to tell
-UNREACHABLE = "unreachable"
-UNCHECKABLE = "uncheckable"  # no free call tells a good credential from a bad one
-UNCLEAR = "unclear"  # the provider answered something that tells nothing
+SAME_KEYS = "Give both the same FERNET_KEYS, or stop that process. See docs/rotation.md."
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What a check found, in our own words; never the provider's, which may repeat a secret."""
+@register(Tags.database)
+def check_master_keys(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    """Report rows whose master key is not in FERNET_KEYS, and an inconsistent FERNET_KEYS."""
+    if "default" not in (databases or ()):
+        return
+    tables = connections["default"].introspection.table_names()
+    if not {"apikeys_credentialversion", "apikeys_serverprocess"} <= set(tables):
+        return  # not migrated yet
+    from .services.master_key_rotation import current_state
 
-    outcome: str
-    message: str
-
-    @property
-    def passed(self) -> bool:
-        return self.outcome == WORKS
-
-
-class Checker(Protocol):
-    def check(self, api_key: "ApiKey", secrets: Secrets) -> CheckResult:
-        """Call the provider once with ``secrets``, where that is free, and say what came of it."""
-        ...
-
-
-class _Nobody:
-    def check(self, api_key: "ApiKey", secrets: Secrets) -> CheckResult:
-        return CheckResult(UNCHECKABLE, "Nothing is installed here that could check it.")
-
-
-_registered: Checker = _Nobody()
-
-
-def register(checker: Checker) -> None:
-    """Make ``checker`` the one that checks. Called once, when the endpoints app is ready."""
-    global _registered
-    _registered = checker
-
-
-def checker() -> Checker:
-    """Return who checks credentials."""
-    return _registered
+    state = current_state()
+    for name, rows in state.missing.items():
+        yield Error(
+            f"{counted(rows, 'encrypted row needs', 'encrypted rows need')} the master key "
+            f"{name or 'of an unknown fingerprint'}, which is not in FERNET_KEYS.",
+            hint="Restore it as the last of FERNET_KEYS. If it is lost for good, run “python "
+            "manage.py rotate_master_key --forget-unreadable”. See docs/rotation.md.",
+            id="apikeys.E001",
+        )
+    for process in state.sealing_with_a_missing_key():
+        yield Error(
+            f"{process} encrypts with the master key {process.master_keys[0]}, which is not in "
+            "FERNET_KEYS here. This process cannot read what is entered there.",
+            hint=SAME_KEYS,
+            id="apikeys.E002",
+        )
+    if state.is_reversed:
+        yield Warning(
+            "The first of FERNET_KEYS is a retired key: the order is reversed, and new credentials "
+            "are encrypted with the old key.",
+            hint="Put the new key first. See docs/rotation.md.",
+            id="apikeys.W001",
+        )
+    for process in state.without_primary():
+        yield Warning(
+            f"{process} does not have the master key {state.primary}, the first of FERNET_KEYS "
+            "here. It cannot read what is entered here.",
+            hint=SAME_KEYS,
+            id="apikeys.W002",
+        )

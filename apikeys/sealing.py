@@ -1,18 +1,19 @@
 """Sealing and opening: the only module that turns ciphertext into a secret.
 
 A sealed value is a Fernet token whose payload names its owner (which row and column it was made
-for) and the origins that it may be sent to. Opening checks both, so a token that is moved to
-another row, or a row whose URL was edited, is refused here whatever the database says.
+for) and, for each role, the origin that it may be sent to. Opening checks both, so a token that is
+moved to another row, or a row whose URL was edited, is refused here whatever the database says.
 """
 
 import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -21,9 +22,23 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from fernet_fields import EncryptedTextField
 
-VERSION = 1
+VERSION = 2
 PADDED_TO = 256  # bytes: the length of a token tells little about the length of the secret
 _MAC_SIZE = 32
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# By the padding of a token: what its last character may be, if all bits beyond its bytes are zero.
+_LAST_BEFORE = {b"": _BASE64, b"=": _BASE64[::4], b"==": _BASE64[::16]}
+
+
+class Role(StrEnum):
+    """What an origin is for. Credentials sealed for one role are not sent there in another."""
+
+    API = "api"
+    TOKEN = "token"
+    TEST = "test"
+
+
+Origins = Mapping[Role, str]
 
 
 class CannotOpen(Exception):
@@ -47,6 +62,11 @@ class Sealed:
     """A sealed value. It knows its token and nothing else."""
 
     token: bytes
+
+    @classmethod
+    def stored(cls, value: Any) -> Self:
+        """Wrap what a column holds. What is not bytes was never sealed, and never opens."""
+        return cls(bytes(value) if isinstance(value, bytes | memoryview) else b"")
 
     def __repr__(self) -> str:
         return "<Sealed>"
@@ -88,12 +108,9 @@ class MasterKeys:
         Nothing is decrypted: a Fernet token ends in an HMAC-SHA256 over all that precedes it, under
         the first half of the key (source: the Fernet specification, version 0x80).
         """
-        if sealed is None:
+        if sealed is None or not _is_canonical(sealed.token):
             return ""
-        try:
-            raw = urlsafe_b64decode(sealed.token)
-        except ValueError:
-            return ""
+        raw = urlsafe_b64decode(sealed.token)
         body, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
         for name, key in self._signing_keys.items():
             if hmac.compare_digest(hmac.digest(key, body, "sha256"), mac):
@@ -110,11 +127,16 @@ class _Payload(msgspec.Struct):
 
     v: int
     owner: str
-    origins: list[str]
+    origins: dict[str, str]  # by role
     secret: dict[str, str]
 
 
+class _Version(msgspec.Struct):
+    v: int
+
+
 _read = msgspec.json.Decoder(_Payload).decode
+_read_version = msgspec.json.Decoder(_Version).decode
 
 
 def master_keys() -> MasterKeys:
@@ -132,34 +154,48 @@ def fingerprint_of(master_key: str) -> str:
     return hashlib.sha256(b"gatehouse master key\0" + master_key.encode()).hexdigest()[:16]
 
 
-def seal(secrets: Mapping[str, str], *, owner: str, origins: Iterable[str]) -> Sealed:
+def seal(secrets: Mapping[str, str], *, owner: str, origins: Origins) -> Sealed:
     """Seal ``secrets`` for ``owner``, to be sent to ``origins`` and nowhere else."""
-    payload = {"v": VERSION, "owner": owner, "origins": sorted(origins), "secret": dict(secrets)}
+    payload = {"v": VERSION, "owner": owner, "origins": dict(origins), "secret": dict(secrets)}
     text = json.dumps(payload, separators=(",", ":"))
     padding = " " * (-len(text) % PADDED_TO)  # white space that a JSON parser passes over
     return Sealed(master_keys().fernet.encrypt((text + padding).encode()))
 
 
-def open_sealed(sealed: Sealed | None, *, owner: str, towards: Collection[str]) -> Secrets:
-    """Return the secrets, for use towards the origins ``towards``; all must have been sealed in.
+def open_sealed(sealed: Sealed | None, *, owner: str, towards: Origins) -> Secrets:
+    """Return the secrets, to use them towards ``towards``; each origin must be sealed in its role.
 
     Raises ``CannotOpen``.
     """
     if sealed is None:
         raise CannotOpen("The credentials were destroyed.")
+    opened = _decrypt(sealed, master_keys().fernet)
+    if opened is None:
+        raise CannotOpen("No configured master key decrypts these credentials.")
     try:
-        payload = _read(master_keys().fernet.decrypt(sealed.token))
-    except InvalidToken:
-        raise CannotOpen("No master key opens these credentials.") from None
+        payload = _read(opened)
     except ValueError:
-        raise CannotOpen("These credentials were not sealed by Gatehouse.") from None
+        raise CannotOpen(_why_unknown(opened)) from None
     if payload.v != VERSION:
-        raise CannotOpen("These credentials were sealed by a newer Gatehouse.")
+        raise CannotOpen(_why_unknown(opened))
     if payload.owner != owner:
-        raise CannotOpen("These credentials were sealed for another key.")
-    if strange := set(towards).difference(payload.origins):
-        raise CannotOpen(f"These credentials were not sealed for {', '.join(sorted(strange))}.")
+        raise CannotOpen("These credentials were encrypted for another key.")
+    for role, origin in towards.items():
+        if payload.origins.get(role) != origin:
+            raise CannotOpen(f"These credentials were not encrypted for {origin} ({role} origin).")
     return Secrets(payload.secret)
+
+
+def _why_unknown(opened: bytes) -> str:
+    """Return why a payload cannot be read, though a master key opens its token."""
+    try:
+        version = _read_version(opened).v
+    except ValueError:
+        version = VERSION
+    if version == VERSION:
+        return "These credentials were not encrypted by Gatehouse."
+    age = "an older" if version < VERSION else "a newer"
+    return f"These credentials were encrypted by {age} version of Gatehouse."
 
 
 def reseal(sealed: Sealed) -> Sealed | None:
@@ -168,23 +204,43 @@ def reseal(sealed: Sealed) -> Sealed | None:
     Returns ``None`` where no master key opens ``sealed``.
     """
     keys = master_keys()
-    try:
-        payload = keys.fernet.decrypt(sealed.token)
-    except InvalidToken:
+    payload = _decrypt(sealed, keys.fernet)
+    if payload is None:
         return None
-    fresh = keys.primary_alone.encrypt(payload)
-    if keys.primary_alone.decrypt(fresh) != payload:
+    fresh = Sealed(keys.primary_alone.encrypt(payload))
+    if _decrypt(fresh, keys.primary_alone) != payload:
         raise CannotOpen("What was just sealed does not open.")
-    return Sealed(fresh)
+    return fresh
 
 
 def opens_with_primary(sealed: Sealed) -> bool:
     """Whether the primary opens this by itself, so that no other master key is needed for it."""
+    return _decrypt(sealed, master_keys().primary_alone) is not None
+
+
+def _decrypt(sealed: Sealed, fernet: Fernet | MultiFernet) -> bytes | None:
+    """Return the payload, or ``None`` where ``fernet`` did not write this token, byte by byte."""
+    if not _is_canonical(sealed.token):
+        return None
     try:
-        master_keys().primary_alone.decrypt(sealed.token)
+        return fernet.decrypt(sealed.token)
     except InvalidToken:
-        return False
-    return True
+        return None
+
+
+def _is_canonical(token: bytes) -> bool:
+    """Whether base64 has no other spelling of the same bytes (source: RFC 4648, section 3.5).
+
+    Python's decoder, and so Fernet, passes over padding bits and whatever follows the padding.
+    """
+    padding = token.translate(None, _BASE64)
+    last = token[-1 - len(padding) : len(token) - len(padding)]
+    return (
+        len(token) % 4 == 0
+        and padding in _LAST_BEFORE
+        and token.endswith(padding)
+        and last in _LAST_BEFORE[padding]
+    )
 
 
 class _SealedAttribute:
@@ -206,7 +262,7 @@ class _SealedAttribute:
         instance.__dict__[self.name] = value
 
 
-class SealedField(EncryptedTextField):
+class SealedField(EncryptedTextField):  # type: ignore[misc]  # its base has no types
     """A column of sealed values: opaque in Python, in dumps and in forms; nothing opens on load."""
 
     def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
@@ -218,7 +274,7 @@ class SealedField(EncryptedTextField):
         return master_keys().fernet
 
     def from_db_value(self, value: Any, expression: Any, connection: Any, *args: Any) -> Any:
-        return None if value is None else Sealed(bytes(value))
+        return None if value is None else Sealed.stored(value)
 
     def get_db_prep_save(self, value: Sealed | None, connection: Any) -> Any:
         return None if value is None else connection.Database.Binary(value.token)
@@ -230,13 +286,13 @@ class SealedField(EncryptedTextField):
         """Accept a sealed value, or the token that ``dumpdata`` wrote."""
         if value is None or isinstance(value, Sealed):
             return value
-        if isinstance(value, str) and value.startswith("gAAAA"):
-            return Sealed(value.encode("ascii"))
+        if isinstance(value, str) and value.startswith("gAAAA") and value.isascii():
+            return Sealed(value.encode())
         raise ValidationError("This is not a sealed value.")
 
     def value_to_string(self, obj: models.Model) -> str | None:
         sealed = self.value_from_object(obj)
-        return None if sealed is None else sealed.token.decode("ascii")
+        return None if sealed is None else sealed.token.decode("ascii", "backslashreplace")
 
     def formfield(self, **kwargs: Any) -> None:
         return None

@@ -1,4 +1,4 @@
-"""Endpoints, their routes, gateway tokens, usage, and the gateway itself."""
+"""Endpoints, their routes and gateway tokens."""
 
 from django.apps import AppConfig
 
@@ -7,9 +7,8 @@ class EndpointsConfig(AppConfig):
     name = "endpoints"
 
     def ready(self) -> None:
-        from apikeys import checks, dependents
-        from endpoints.gateway.checking import GatewayChecker
-        from endpoints.services import KeyDependents
+        from apikeys import blast_radius
 
-        dependents.register(KeyDependents())
-        checks.register(GatewayChecker())
+        from .services import KeyDependents
+
+        blast_radius.register(KeyDependents())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import endpoints, tokens, trying
+from .views import endpoints, playground, tokens
 
 app_name = "endpoints"
 
@@ -12,7 +12,7 @@ urlpatterns = [
     path("endpoints/<str:name>/", endpoints.endpoint_detail, name="detail"),
     path("endpoints/<str:name>/edit/", endpoints.endpoint_edit, name="edit"),
     path("endpoints/<str:name>/delete/", endpoints.endpoint_delete, name="delete"),
-    path("endpoints/<str:name>/try/", trying.endpoint_try, name="try"),
+    path("endpoints/<str:name>/try/", playground.endpoint_try, name="try"),
     path("tokens/", tokens.token_list, name="tokens"),
     path("tokens/new/", tokens.token_new, name="token_new"),
     path("tokens/<int:pk>/", tokens.token_detail, name="token"),

@@ -1,4 +1,4 @@
-"""What has to be there before the first request: tables, providers, static files, an account."""
+"""What the first request needs: tables, providers, static files, an account."""
 
 import fcntl
 import os
@@ -13,12 +13,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-LOCK_NUMBER = 0x6761_7465  # "gate"; any number that nobody else takes in this database
+LOCK_NUMBER = 0x6761_7465  # "gate"; must be unique in this database
 
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Hold off every other process that prepares the same database."""
+    """Let only one process prepare the database at a time."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_NUMBER])
@@ -29,12 +29,12 @@ def one_at_a_time() -> Iterator[None]:
         return
     database = Path(connection.settings_dict["NAME"])
     with open(database.with_name(f"{database.name}.prepare"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # let go of when the file closes, or the process dies
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file closes or the process dies
         yield
 
 
 def migrate() -> int:
-    """Apply the migrations that are missing and return how many there were."""
+    """Apply missing migrations and return their number."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
@@ -43,15 +43,15 @@ def migrate() -> int:
 
 
 def collect_static_files() -> None:
-    """Put the static files where the server looks; with DEBUG on it takes the originals."""
-    if not settings.DEBUG:
+    """Collect static files. In a trial, the server uses the originals."""
+    if not settings.TRIAL:
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def create_first_account() -> tuple[str, str]:
-    """Make a superuser where there is none, and return the name and the password that was made up.
+    """Create a superuser if there is none, and return its name and generated password.
 
-    The name is ``""`` where nothing was to be done, the password where the environment gave one.
+    The name is empty if there was one already, the password if the environment provided it.
     """
     accounts = get_user_model().objects
     name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"

@@ -1,18 +1,21 @@
-"""What every answer has in common."""
+"""Middleware: response headers, htmx redirects, and 503 for what is temporarily unavailable."""
 
 import logging
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from .accounts.passwords import HashingBusy
+from .server.database_limits import is_read_only
 
 logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def private_pages(get_response: GetResponse) -> GetResponse:
-    """Keep every page out of caches: the browser's on disk, and those on the way."""
+    """Keep pages out of caches, in the browser and in proxies."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -26,10 +29,10 @@ def private_pages(get_response: GetResponse) -> GetResponse:
 
 
 def htmx_redirects(get_response: GetResponse) -> GetResponse:
-    """Turn a redirect into a visit of the page it leads to, where htmx asked.
+    """Turn a redirect into a page load if htmx sent the request.
 
-    A browser follows a 302 inside the request itself, so htmx would put the new page into the old
-    one's dialog.
+    A browser follows a 302 within the request, so htmx would swap the new page into the dialog of
+    the old one.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -43,10 +46,27 @@ def htmx_redirects(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class DatabaseAwayMiddleware:
-    """Answer 503 with Retry-After while the database is locked, full or away.
+class HashingBusyMiddleware:
+    """Respond 503 with Retry-After while too many passwords are being hashed."""
 
-    Who is signed in is looked up here rather than later, so that this failure too ends in the page.
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, HashingBusy):
+            return None
+        response = render(request, "registration/busy.html", status=503)
+        response.headers["Retry-After"] = "2"
+        return response
+
+
+class DatabaseUnavailableMiddleware:
+    """Respond 503 with Retry-After while the database is locked, full, read-only or unavailable.
+
+    The session is loaded here rather than later, so that its failure shows the same page.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -55,12 +75,16 @@ class DatabaseAwayMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
             request.user.is_authenticated  # noqa: B018 - loads the session and the account
-        except (OperationalError, InterfaceError) as error:
-            return self.process_exception(request, error)
+        except DatabaseError as error:
+            if response := self.process_exception(request, error):
+                return response
+            raise
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError | InterfaceError):
+        if is_read_only(exception):
+            connection.close()  # the next one may be to the new primary
+        elif not isinstance(exception, OperationalError | InterfaceError):
             return None
         logger.error(
             "The database cannot be used: %s", type(exception.__cause__ or exception).__name__

@@ -1,39 +1,42 @@
-"""Settings, all of them from the environment. ``.env.example`` explains each one."""
+"""Settings from the environment. ``.env.example`` explains each one."""
 
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from gatewayproject import keyring
+from . import keyring
+from .environment import Environment, read_text
+from .logs import is_access_log_wanted
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+env = Environment()
+if _env_file := env.str("ENV_FILE", default=""):
+    env.read_file(Path(_env_file), "ENV_FILE")
+elif (BASE_DIR / ".env").exists():
+    env.read_file(BASE_DIR / ".env", ".env")
 
-DEBUG = env.bool("DEBUG", default=False)
+# DEBUG in the environment sets TRIAL. Django's own DEBUG stays off: errors would show code and
+# settings to every client. gatewayproject.views checks the client's address first.
+DEBUG, TRIAL = False, env.bool("DEBUG", default=False)
 DATA_DIR = Path(env.str("GATEWAY_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+with keyring.exit_on_error():
+    if DATA_DIR.exists() and not DATA_DIR.is_dir():
+        raise FileExistsError(0, "", str(DATA_DIR))
 
 # --- Secrets -----------------------------------------------------------------------------------
 
 
-def _master_keys() -> list[str]:
-    if path := env.str("FERNET_KEYS_FILE", default=""):
-        try:
-            return Path(path).read_text().replace(",", "\n").split()
-        except OSError as error:
-            raise ImproperlyConfigured(f"FERNET_KEYS_FILE: {error.strerror}: {path}") from None
-    return env.list("FERNET_KEYS", default=[])
-
-
-with keyring.reasons_alone():
+with keyring.exit_on_error():
     SECRET_KEY = env.str("SECRET_KEY", default="")
-    FERNET_KEYS = _master_keys()
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-    METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
-    if DEBUG:
+    if _keys_file := env.str("FERNET_KEYS_FILE", default=""):
+        FERNET_KEYS = read_text(Path(_keys_file), "FERNET_KEYS_FILE").replace(",", "\n").split()
+    else:
+        FERNET_KEYS = env.list("FERNET_KEYS", default=[])
+    ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
+    METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+    if TRIAL:
         SECRET_KEY = SECRET_KEY or keyring.read_or_create(
             DATA_DIR / "secret_key", keyring.generate_secret_key
         )
@@ -58,33 +61,41 @@ with keyring.reasons_alone():
     if _missing:
         raise ImproperlyConfigured(
             f"with DEBUG off, set {', '.join(_missing)}. "
-            "See .env.example; `make run` sets DEBUG for a trial on this machine."
+            "See .env.example. `make run` starts a trial on this machine."
         )
     if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
-        raise ImproperlyConfigured("METRICS_TOKEN: use 16 characters or more, and random ones.")
+        raise ImproperlyConfigured("METRICS_TOKEN: use 16 or more random characters.")
     FERNET_KEYS = keyring.parse_master_keys(FERNET_KEYS, secret_key=SECRET_KEY)
-FERNET_USE_HKDF = False  # the keys are used as they are, so a token opens with any Fernet tool
+FERNET_USE_HKDF = False  # keys are used unchanged, so any Fernet tool can decrypt a token
 
 # Origins on private networks that a key may be sent to, as http://10.0.0.5:8000 or http://localhost:*
-ALLOWED_PRIVATE_ORIGINS = env.list(
+ALLOWED_PRIVATE_ORIGINS = env.origins(
     "ALLOWED_PRIVATE_ORIGINS",
-    default=["http://localhost:*", "http://127.0.0.1:*"] if DEBUG else [],
+    default=["http://localhost:*", "http://127.0.0.1:*"] if TRIAL else [],
 )
 
-# How long replaced credentials are kept, so that one can roll back to them.
+# How long replaced credentials are kept for rollback.
 PREVIOUS_KEPT_DAYS = env.int("PREVIOUS_KEPT_DAYS", default=7)
+
+# How long before its expiry a key is listed as expiring. A key can override this.
+EXPIRY_NOTICE_DAYS = env.int("EXPIRY_NOTICE_DAYS", default=14)
 
 # --- The gateway -------------------------------------------------------------------------------
 
-GATEWAY_MAX_BODY_MB = env.int("GATEWAY_MAX_BODY_MB", default=32)
-GATEWAY_CONNECT_SECONDS = env.float("GATEWAY_CONNECT_SECONDS", default=10)
-GATEWAY_FIRST_BYTE_SECONDS = env.float("GATEWAY_FIRST_BYTE_SECONDS", default=300)
-GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=120)
+GATEWAY_MAX_BODY_MB = env.int("GATEWAY_MAX_BODY_MB", default=32, least=1)
+GATEWAY_MAX_UPLOAD_MB = env.int("GATEWAY_MAX_UPLOAD_MB", default=512, least=1)
+GATEWAY_BUFFER_MB = env.int("GATEWAY_BUFFER_MB", default=256, least=1)
+GATEWAY_TOKEN_BUFFER_MB = env.int("GATEWAY_TOKEN_BUFFER_MB", default=128, least=1)
+GATEWAY_CONNECT_SECONDS = env.float("GATEWAY_CONNECT_SECONDS", default=10, least=0.1)
+GATEWAY_FIRST_BYTE_SECONDS = env.float("GATEWAY_FIRST_BYTE_SECONDS", default=600, least=0.1)
+GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=600, least=0.1)
+GATEWAY_SSE_KEEP_ALIVE_SECONDS = env.float("GATEWAY_SSE_KEEP_ALIVE_SECONDS", default=0)
+GATEWAY_RETRY_TIMEOUTS = env.bool("GATEWAY_RETRY_TIMEOUTS", default=False)
 
-# How long /readyz fails before the server stops to listen, once it is told to end.
-DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if DEBUG else 3)
+# After SIGTERM: how long /readyz fails before the server stops listening.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if TRIAL else 3)
 
-# How often a process that serves says which master keys it has; 0 for never, as in tests.
+# How often a server process records its master keys; 0 for never, as in tests.
 HEARTBEAT_SECONDS = 15
 
 # --- Application -------------------------------------------------------------------------------
@@ -100,8 +111,11 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
+    "gatewayproject.console",
+    "gatewayproject.accounts",
     "apikeys",
     "endpoints",
+    "endpoints.usage",
     "gatewayproject",
 ]
 
@@ -114,13 +128,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "gatewayproject.middleware.DatabaseAwayMiddleware",
+    "gatewayproject.middleware.DatabaseUnavailableMiddleware",
+    "gatewayproject.middleware.HashingBusyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "axes.middleware.AxesMiddleware",
-    "gatewayproject.middleware.htmx_redirects",  # innermost, or the cookies of messages are lost
+    "gatewayproject.middleware.htmx_redirects",  # innermost, or message cookies are lost
 ]
 
 ROOT_URLCONF = "gatewayproject.urls"
@@ -138,7 +153,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["gatewayproject.templatetags.ui"],
+            "builtins": ["gatewayproject.console.templatetags.ui"],
         },
     }
 ]
@@ -146,14 +161,11 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database ----------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.db_url_config(
-        env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'gatehouse.sqlite3'}"
-    )
-}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'gatehouse.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
-    Path(_database["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with keyring.exit_on_error():
+        Path(_database["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -165,6 +177,20 @@ if _database["ENGINE"].endswith("sqlite3"):
 else:
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
+    # A host that is silent, as after a power failure, is given up within seconds; so is each of
+    # several hosts before the next one is tried. DATABASE_URL can override all of this.
+    _database["OPTIONS"] = {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 8_000,  # milliseconds
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        **_database.get("OPTIONS", {}),
+    }
+
+# How long a page waits for a lock, and on PostgreSQL for a statement, before it returns 503.
+PAGE_LOCK_SECONDS = env.float("PAGE_LOCK_SECONDS", default=3)
+PAGE_STATEMENT_SECONDS = env.float("PAGE_STATEMENT_SECONDS", default=15)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Accounts ----------------------------------------------------------------------------------
@@ -177,8 +203,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "gatewayproject.accounts.passwords.Argon2",
+    "gatewayproject.accounts.passwords.PBKDF2",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -189,18 +215,20 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5, least=1)
+LOGIN_FAILURE_LIMIT_PER_ACCOUNT = env.int("LOGIN_FAILURE_LIMIT_PER_ACCOUNT", default=100, least=1)
+AXES_HANDLER = "gatewayproject.accounts.sign_in.Handler"
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or an attacker could extend the lock
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "apikeys.actors.client_address"
+AXES_CLIENT_IP_CALLABLE = "gatewayproject.accounts.sign_in.counted_address"
 AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
 
 # --- What browsers may do ----------------------------------------------------------------------
 
-HTTPS = env.bool("HTTPS", default=not DEBUG)
+HTTPS = env.bool("HTTPS", default=not TRIAL)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -222,16 +250,16 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS else 
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "gatehouse_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "gatehouse_csrf"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
+SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600, least=60)
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "gatewayproject.views.csrf_failure"
 
-# A pasted credential is small: whatever is larger is refused before it is read into memory.
+# Credentials are small. Larger forms are refused before they are read into memory.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 FILE_UPLOAD_HANDLERS: list[str] = []
@@ -245,30 +273,44 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if TRIAL
+        else "gatewayproject.static_files.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = TRIAL
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 
 # --- Errors and logs ---------------------------------------------------------------------------
 
-DEFAULT_EXCEPTION_REPORTER_FILTER = "gatewayproject.reporting.NothingSecretFilter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "gatewayproject.exception_filter.HideAllValuesFilter"
+LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "gatewayproject.logs.OneLine",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
+    "filters": {"without_query": {"()": "gatewayproject.logs.WithoutQuery"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
-        # SQL with its parameters would hold names and sealed tokens.
+        # SQL parameters contain names and encrypted tokens.
         "django.db.backends": {"level": "INFO"},
-        "axes": {"level": "WARNING"},
+        "axes": {"level": "ERROR"},  # gatewayproject.accounts.sign_in logs name and address
+        # uvicorn's own handlers would write tracebacks on several lines.
+        "uvicorn": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "uvicorn.access": {
+            "handlers": [],
+            "filters": ["without_query"],
+            "propagate": is_access_log_wanted(),
+        },
     },
 }

@@ -4,20 +4,23 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
 
-from gatewayproject import metrics, views
-from gatewayproject.overview import overview
+from endpoints.usage import metrics
+
+from . import views
+from .accounts.sign_in import ChangePasswordView
+from .views import overview
 
 handler400 = "gatewayproject.views.bad_request"
+handler500 = "gatewayproject.views.server_error"
 
 urlpatterns = [
     path("", overview, name="home"),
+    path("", include("gatewayproject.accounts.urls")),
     path("", include("apikeys.urls")),
     path("", include("endpoints.urls")),
     path("login/", views.SignInView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path(
-        "password/", auth_views.PasswordChangeView.as_view(success_url="/"), name="password_change"
-    ),
+    path("password/", ChangePasswordView.as_view(), name="password_change"),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon, name="favicon"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -1,27 +1,84 @@
-"""Signing in, the health checks, and the pages for when something is wrong."""
+"""The overview, sign-in, health checks and error pages."""
 
+import ipaddress
+import sys
+from dataclasses import dataclass
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
+from django.views import debug, defaults
 from django.views.decorators.http import require_safe
 
-from apikeys.services.resealing import missing_master_keys
-from gatewayproject.draining import is_draining
+from apikeys.models import ApiKey
+from apikeys.models.deadlines import NEED_ROTATION
+from apikeys.services.master_key_rotation import missing_master_keys
+from endpoints.models import Endpoint, GatewayToken
+from endpoints.services.health import unhealthy_counts
+
+from .accounts.models import AuditEvent, attach_subjects
+from .accounts.models.audit_event import group_events
+from .server.graceful_shutdown import is_draining
+
+LATEST = 8
+LOOKED_AT = 40  # events, of which many may be of one bulk action
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Rows that need attention, and the URL that lists them."""
+
+    count: int
+    noun: str
+    state: str
+    url: str
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    newest = list(AuditEvent.objects.all()[:LOOKED_AT])
+    attach_subjects(newest)
+    events = group_events(newest, is_cut=len(newest) == LOOKED_AT)[:LATEST]
+    url = reverse("endpoints:list")
+    attention = [
+        Attention(count, "endpoint", state.label.lower(), f"{url}?state={state}")
+        for state, count in unhealthy_counts()
+    ]
+    url = reverse("apikeys:list")
+    attention += [
+        Attention(count, "API key", status.label.lower(), f"{url}?status={status}")
+        for status in NEED_ROTATION
+        if (count := ApiKey.objects.in_status(status).count())
+    ]
+    return render(
+        request,
+        "overview.html",
+        {
+            "api_keys": ApiKey.objects.count(),
+            "endpoints": Endpoint.objects.count(),
+            "tokens": GatewayToken.objects.of_applications().count(),
+            "attention": attention,
+            "events": events,
+        },
+    )
+
 
 MISSING_MASTER_KEY = (
-    "stored credentials need a master key that is not in FERNET_KEYS: see “A key that rows still "
-    "need” in docs/rotation.md, also where it is lost"
+    "stored credentials need a master key that is not in FERNET_KEYS. See “Missing master keys” in "
+    "docs/rotation.md"
 )
 
 
 class SignInView(LoginView):
-    def get_redirect_url(self) -> str:
-        """Where to go on; never here again, which a person who is signed in could not leave."""
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Return the next page. Never this one: a signed-in user would be redirected forever."""
         url = super().get_redirect_url()
         return "" if url.partition("?")[0] == self.request.path else url
 
@@ -29,48 +86,78 @@ class SignInView(LoginView):
 @login_not_required
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
-    """What browsers ask for where a page names no icon, as the admin's do."""
+    """Browsers request this for pages without an icon, such as the admin's."""
     return redirect(static("img/logo.svg"))
 
 
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Whether this process answers. It asks nothing of the database."""
+    """Report that this process responds. Does not use the database."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether this process can serve: 503 while it cannot use the database, or lacks a master key
-    that a row needs, or before it ends.
+    """Report whether this process can serve: 503 if it cannot use the database, if a row needs a
+    missing master key, or during shutdown.
     """
-    problem = "going away" if is_draining() else _in_the_way()
+    problem = "shutting down" if is_draining() else reason_not_ready()
     return HttpResponse(
         f"{problem or 'ready'}\n", status=503 if problem else 200, content_type="text/plain"
     )
 
 
-def _in_the_way() -> str:
+def reason_not_ready() -> str:
+    """Return why this process cannot serve, or ``""`` if it can."""
     if not getattr(staticfiles_storage, "hashed_files", True):
-        return "static files were not collected: run “python manage.py prepare”"
+        return "static files are missing. Run “python manage.py prepare”"
     try:
+        if _database_is_read_only():
+            return "the database is read-only"
         if missing_master_keys():
             return MISSING_MASTER_KEY
     except DatabaseError:
-        return "the database cannot be used"
+        return "the database is not available"
     return ""
 
 
+def _database_is_read_only() -> bool:
+    """Report whether this is a standby or a demoted primary. If so, close the connection."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        is_read_only = bool(cursor.fetchone() == ("on",))
+    if is_read_only:
+        connection.close()
+    return is_read_only
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, or 413 where a form was larger than any form of ours."""
-    too_large = isinstance(exception, RequestDataTooBig)
-    return render(
-        request, "413.html" if too_large else "400.html", status=413 if too_large else 400
-    )
+    """400, or 413 if the form is too large."""
+    if isinstance(exception, RequestDataTooBig):
+        return render(request, "413.html", status=413)
+    unknown_host = isinstance(exception, DisallowedHost)
+    return render(request, "400.html", {"unknown_host": unknown_host}, status=400)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _may_see_debug_page(request):
+        return debug.technical_500_response(request, *sys.exc_info())
+    return defaults.server_error(request)
+
+
+def _may_see_debug_page(request: HttpRequest) -> bool:
+    """Only browsers on the machine of a trial may see Django's debug page."""
+    try:
+        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    return settings.TRIAL and address.is_loopback
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403: the form's token is missing or old, mostly after signing in again in another tab."""
+    """403: the form's token is missing or old, usually after signing in again in another tab."""
     return render(request, "403_csrf.html", status=403)

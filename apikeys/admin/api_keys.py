@@ -1,6 +1,6 @@
 """API keys: details to edit, credentials as a summary with a page of their own."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -13,17 +13,21 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from apikeys import dependents, services
+from apikeys import blast_radius, services
+from apikeys.blast_radius import blast_radius_of
 from apikeys.forms import DeleteApiKeyForm
+from apikeys.forms.delete import deleted
 from apikeys.models import ApiKey
-from apikeys.pages import posted
+from apikeys.models.api_key_queries import ApiKeyQuerySet
+from gatewayproject.accounts.admin.audited import RevisedAdmin, actor, names_only
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.views import posted
 
-from .base import RevisedAdmin, actor, names_only
 from .columns import ApiKeyColumns, StatusFilter
 from .forms import ApiKeyDetailsForm, CredentialsForm
 
 LIST = "admin:apikeys_apikey_changelist"
-CHANGED = "What depends on this key changed in the meantime."
+CHANGED = "The endpoints using this key have changed since you opened this page."
 
 
 @admin.register(ApiKey)
@@ -38,6 +42,8 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
         "endpoints",
         "readable",
         "status",
+        "last_used",
+        "expires",
         "last_updated",
         "created",
     )
@@ -49,17 +55,20 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
     list_select_related = ("scheme__provider", "current")
     list_per_page = 50
     search_fields = ("name",)
-    search_help_text = "Search by name."
+    search_help_text = "Search by name, hint, team, description or provider."
     ordering = ("name_key",)
     fieldsets = (
         (None, {"fields": ("name", "environment", "team", "description")}),
-        ("How it is used", {"fields": ("scheme", "credentials", "configuration", "used_by")}),
-        ("Rotation", {"fields": ("status", "rotate_every_days", "expires_at")}),
-        ("When", {"fields": ("last_updated", "created", "created_by")}),
+        ("Usage", {"fields": ("scheme", "credentials", "configuration", "used_by")}),
+        (
+            "Rotation",
+            {"fields": ("status", "rotate_every_days", "expires_at", "expiry_notice_days")},
+        ),
+        ("When", {"fields": ("last_used", "last_updated", "created", "created_by")}),
     )
     readonly_fields = (
         *("scheme", "credentials", "configuration", "used_by", "status"),
-        *("last_updated", "created", "created_by"),
+        *("last_used", "last_updated", "created", "created_by"),
     )
 
     # --- The list
@@ -67,12 +76,12 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ApiKey], search_term: str
     ) -> tuple[QuerySet[ApiKey], bool]:
-        return queryset.search(search_term), False
+        return cast(ApiKeyQuerySet, queryset).search(search_term), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Count endpoints for the keys on this page, in one query."""
         changelist = super().get_changelist_instance(request)
-        counts = dependents.registry().counts([key.pk for key in changelist.result_list])
+        counts = blast_radius.registry().counts([key.pk for key in changelist.result_list])
         for key in changelist.result_list:
             key.endpoint_count = counts.get(key.pk, 0)
         return changelist
@@ -80,7 +89,7 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
     # --- One key
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Which inputs there are depends on the provider: the product's own page knows."""
+        """The inputs depend on the provider, so use the page of the site."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         return redirect("apikeys:new")
@@ -88,13 +97,14 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: ApiKeyDetailsForm, change: bool
     ) -> None:
-        form.saved_names = services.update_api_key(
-            obj, by=actor(request), rev=form.cleaned_data["revision"]
+        _, form.saved_names, notes = services.update_api_key(
+            form.draft, by=actor(request), rev=form.cleaned_data["revision"]
         )
-        _tell(request, obj)
+        for note in notes:
+            messages.info(request, note)
 
     def construct_change_message(
-        self, request: HttpRequest, form: ApiKeyDetailsForm, formsets: Any, add: bool = False
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> list[dict[str, Any]]:
         return names_only(form.saved_names)
 
@@ -106,16 +116,17 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
         ]
 
     def credentials_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Replace credentials. They come in and never go out."""
+        """Replace credentials. Stored ones are never shown."""
         api_key = get_object_or_404(ApiKey.objects.with_details(), pk=pk)
         if not self.has_change_permission(request, api_key):
             raise PermissionDenied
         form = CredentialsForm(posted(request), api_key=api_key)
+        status: dict[str, int] = {}
         if request.method == "POST" and form.is_valid():
             try:
                 with transaction.atomic():
-                    changed = services.update_api_key(
-                        api_key,
+                    api_key, changed, notes = services.update_api_key(
+                        form.draft,
                         by=actor(request),
                         rev=form.cleaned_data.get("rev") or 0,
                         remove=form.removed,
@@ -123,54 +134,61 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
                     self.log_change(request, api_key, names_only(changed))
             except ValidationError as error:
                 form.show(error)
-            except services.Conflict:
+            except Conflict:
                 form.begin_again(get_object_or_404(ApiKey, pk=pk))
+                status = {"status": 409}
             else:
                 done = "Replaced credentials" if changed else "Nothing was changed"
                 messages.success(request, f"{done}: {api_key.name}.")
-                _tell(request, api_key)
+                for note in notes:
+                    messages.info(request, note)
                 return redirect("admin:apikeys_apikey_change", api_key.pk)
         title = f"Replace credentials: {api_key.name}"
-        return self._page(request, "credentials", api_key, form, title=title, subtitle=None)
+        return self._page(
+            request, "credentials", api_key, form, title=title, subtitle=None, **status
+        )
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what depends on the key, offer a replacement, and go through the service."""
+        """Show what depends on the key, and offer a replacement."""
         api_key = self.get_object(request, unquote(object_id))
         if not self.has_delete_permission(request, api_key):
             raise PermissionDenied
         if api_key is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        radius = api_key.blast_radius()
+            missing: HttpResponse = self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]  # not in the stubs
+                request, self.opts, object_id
+            )
+            return missing
+        radius = blast_radius_of(api_key)
         typed = request.POST.get("replacement", "")
         form = DeleteApiKeyForm(posted(request), api_key=api_key, radius=radius, typed=typed)
         if request.method == "POST" and form.is_valid():
             try:
-                self._delete(request, api_key, form)
+                with transaction.atomic():
+                    self.log_deletions(request, ApiKey.objects.filter(pk=api_key.pk))
+                    services.delete_api_key(
+                        api_key,
+                        by=actor(request),
+                        seen=form.cleaned_data["seen"],
+                        replacement=form.cleaned_data.get("replacement"),
+                        confirmation=form.cleaned_data.get("confirmation", ""),
+                    )
             except ValidationError as error:
                 form.show(error)
-            except services.Conflict:
-                messages.error(request, f"{CHANGED} Nothing was deleted: look again.")
-                return redirect("admin:apikeys_apikey_delete", api_key.pk)
+            except Conflict:
+                radius = blast_radius_of(api_key)
+                form = DeleteApiKeyForm(api_key=api_key, radius=radius, typed=typed)
+                messages.error(request, f"{CHANGED} Nothing was deleted.")
+                return self._page(
+                    request, "delete_confirmation", api_key, form, title="Delete", status=409
+                )
             else:
-                messages.success(request, f"Deleted {api_key.name}.")
+                messages.success(request, deleted(api_key, radius, form))
                 return redirect(LIST)
         return self._page(
             request, "delete_confirmation", api_key, form, title="Delete", radius=radius
         )
-
-    def _delete(self, request: HttpRequest, api_key: ApiKey, form: DeleteApiKeyForm) -> None:
-        data = form.cleaned_data
-        with transaction.atomic():
-            self.log_deletions(request, [api_key])
-            services.delete_api_key(
-                api_key,
-                by=actor(request),
-                seen=data["seen"],
-                replacement=data.get("replacement"),
-                confirmation=data.get("confirmation", ""),
-            )
 
     def _page(
         self, request: HttpRequest, template: str, api_key: ApiKey, form: Any, **context: Any
@@ -180,15 +198,10 @@ class ApiKeyAdmin(ApiKeyColumns, RevisedAdmin):
             "opts": self.opts,
             "form": form,
             "original": api_key,
-            "radius": api_key.blast_radius(),
+            "radius": blast_radius_of(api_key),
             **context,
         }
-        status = 422 if form.is_bound else 200
+        status = context.pop("status", 422 if form.is_bound else 200)
         return TemplateResponse(
             request, f"admin/apikeys/apikey/{template}.html", context, status=status
         )
-
-
-def _tell(request: HttpRequest, api_key: ApiKey) -> None:
-    for note in api_key.notes:
-        messages.info(request, note)

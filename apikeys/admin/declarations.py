@@ -1,21 +1,35 @@
-"""What providers and auth schemes have in common: built-in ones to read, own ones to declare."""
+"""What providers and auth schemes have in common: built-in ones are read-only."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apikeys.models import ApiKey
 from apikeys.services import providers as services
-
-from .base import AuditedAdmin, actor
+from gatewayproject.accounts.admin.audited import RevisedAdmin, actor
+from gatewayproject.accounts.admin.forms import MergedModelForm
+from gatewayproject.accounts.forms.merge import BaseField
 
 SHOWN = 20
 
 
-class DeclarationAdmin(AuditedAdmin):
-    """What comes with Gatehouse is read-only: the next ``sync_providers`` would undo any change."""
+class DeclarationForm(MergedModelForm):
+    """For a row that has no ``rev``."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=16, required=False)
+    base = BaseField()
+
+    revision_input = "seen"
+
+    def stored_revision(self) -> str:
+        return services.digest_of(self.instance)
+
+
+class DeclarationAdmin(RevisedAdmin):
+    """Built-in rows are read-only, because ``sync_providers`` would undo any change."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and obj.built_in)
@@ -27,7 +41,7 @@ class DeclarationAdmin(AuditedAdmin):
         services.delete_declaration(obj, by=actor(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the keys that are in the way, and no more of them than one can read."""
+        """List the keys that prevent it, up to a limit."""
         keys = self.keys_of(objs[0])
         if names := list(keys.order_by("name_key").values_list("name", flat=True)[: SHOWN + 1]):
             more = [f"and {keys.count() - SHOWN} more"] if len(names) > SHOWN else []
@@ -39,12 +53,12 @@ class DeclarationAdmin(AuditedAdmin):
 
     @admin.display(description="API keys")
     def key_count(self, declaration: Any) -> int:
-        return declaration.key_count
+        return int(declaration.key_count)  # the list has counted them
 
-    @admin.display(description="API keys that use it")
+    @admin.display(description="API keys using it")
     def used_by(self, declaration: Any) -> int:
         return self.keys_of(declaration).count()
 
     @admin.display(description="built in", boolean=True, ordering="built_in")
     def is_built_in(self, declaration: Any) -> bool:
-        return declaration.built_in
+        return bool(declaration.built_in)

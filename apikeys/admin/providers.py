@@ -1,9 +1,9 @@
 """Providers: those that come with Gatehouse, and own ones in one form."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,63 +11,63 @@ from django.utils.html import format_html
 
 from apikeys.catalogue.formats import FORMATS
 from apikeys.models import ApiKey, AuthScheme, Provider
-from apikeys.models.naming import same_name_key
 from apikeys.services import providers as services
+from gatewayproject.accounts.admin.audited import actor
+from gatewayproject.console.admin_fields import NamesField, StrictJSONField
+from gatewayproject.console.naming import folded
 
-from .base import actor
-from .declarations import DeclarationAdmin
-from .fields import NamesField
+from .declarations import DeclarationAdmin, DeclarationForm
 
 NO_SCHEME = (
-    "Without a base URL it got no auth scheme, and cannot be used. "
-    '<a href="{}">Add an auth scheme</a>.'
+    "This provider has no base URL, so it has no authentication method and cannot be used yet. "
+    '<a href="{}">Add an authentication method</a>.'
 )
 
 
-class ProviderForm(forms.ModelForm):
+if TYPE_CHECKING:
+    Inline = admin.StackedInline[AuthScheme, Provider]
+else:  # generic only for type checkers
+    Inline = admin.StackedInline
+
+
+class ProviderForm(DeclarationForm):
     """An own provider. With a base URL it can be used at once."""
 
     aliases = NamesField(
         required=False,
         max_length=500,
-        help_text="Other names to find it by, with commas in between.",
+        help_text="Other names to find it by, separated by commas.",
     )
 
     def clean_base_url(self) -> str:
         url = self.cleaned_data["base_url"]
-        return FORMATS["https_url"](url, []) if url else ""
+        return FORMATS["https_url"](url).value if url else ""
 
     def clean(self) -> dict[str, Any]:
-        """People type a provider's name: no two may be called the same."""
-        data = super().clean()
+        """Refuse names that another provider has, because users type them."""
+        super().clean()
+        data: dict[str, Any] = self.cleaned_data
         for field in ("name", "slug", "aliases"):
             value = data.get(field) or ()
-            called = {
-                same_name_key(text) for text in ([value] if isinstance(value, str) else value)
-            }
-            if other := next((p for p in self._others() if called & _names(p)), None):
-                self.add_error(field, f"{other} already goes by this name.")
+            called = {folded(text) for text in ([value] if isinstance(value, str) else value)}
+            for other in Provider.objects.exclude(pk=self.instance.pk):
+                if called.intersection(map(folded, other.names())):
+                    self.add_error(field, f"{other} already uses this name.")
+                    break
         return data
 
-    def _others(self) -> QuerySet[Provider]:
-        return Provider.objects.exclude(pk=self.instance.pk)
 
-
-def _names(provider: Provider) -> set[str]:
-    return {same_name_key(text) for text in (provider.name, provider.slug, *provider.aliases)}
-
-
-class SchemeInline(admin.TabularInline):
-    """The ways of authenticating, each with a link to its own page."""
+class SchemeInline(Inline):
+    """The authentication methods, each with a link to its own page."""
 
     model = AuthScheme
     fields = readonly_fields = ("name", "slug", "asks_for")
     extra = 0
     show_change_link = True
     can_delete = False
-    verbose_name_plural = "auth schemes"
+    verbose_name_plural = "authentication methods"
 
-    @admin.display(description="asks for")
+    @admin.display(description="fields")
     def asks_for(self, scheme: AuthScheme) -> str:
         return ", ".join(spec.label for spec in scheme.specs)
 
@@ -85,20 +85,30 @@ class ProviderAdmin(DeclarationAdmin):
     list_filter = ("built_in", "group")
     search_fields = ("name", "slug")
     list_per_page = 100
-    fields = ("name", "slug", "group", "position", "base_url", "aliases", "used_by")
+    fields = (
+        "name",
+        "slug",
+        "group",
+        "position",
+        "base_url",
+        "keys_url",
+        "revoke_url",
+        "aliases",
+        "used_by",
+    )
     prepopulated_fields = {"slug": ("name",)}
     inlines = (SchemeInline,)
+    formfield_overrides = {models.JSONField: {"form_class": StrictJSONField}}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                scheme_count=Count("schemes", distinct=True),
-                key_count=Count("schemes__api_keys", distinct=True),
-            )
-            .order_by("position", "name")
-        )
+        return Provider.objects.annotate(
+            scheme_count=Count("schemes", distinct=True),
+            key_count=Count("schemes__api_keys", distinct=True),
+        ).order_by("position", "name")
+
+    def get_fields(self, request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
+        """Show the facts where they are malformed, so that they can be repaired."""
+        return self.fields if obj is None or obj.has_facts() else (*self.fields, "facts")
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Provider | None = None
@@ -117,9 +127,11 @@ class ProviderAdmin(DeclarationAdmin):
         self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool
     ) -> None:
         if change:
-            services.update_provider(obj, by=actor(request), changed=form.changed_data)
+            services.update_provider(
+                obj, by=actor(request), changed=form.changed_names, seen=form.cleaned_data["seen"]
+            )
         elif scheme := services.create_provider(obj, by=actor(request)):
-            text = "It asks for an API key and sends it as a bearer token ({})."
+            text = "Keys of this provider are sent as a bearer token ({})."
             messages.info(request, text.format(scheme))
         else:
             url = f"{reverse('admin:apikeys_authscheme_add')}?provider={obj.pk}"
@@ -128,6 +140,6 @@ class ProviderAdmin(DeclarationAdmin):
     def keys_of(self, declaration: Provider) -> QuerySet[ApiKey]:
         return ApiKey.objects.filter(scheme__provider=declaration)
 
-    @admin.display(description="auth schemes")
-    def scheme_count(self, provider: Provider) -> int:
-        return provider.scheme_count
+    @admin.display(description="authentication methods")
+    def scheme_count(self, provider: Any) -> int:
+        return int(provider.scheme_count)

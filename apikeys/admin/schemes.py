@@ -9,19 +9,20 @@ from django.http import HttpRequest
 
 from apikeys.models import ApiKey, AuthScheme
 from apikeys.services import providers as services
+from gatewayproject.accounts.admin.audited import actor
+from gatewayproject.console.admin_fields import StrictJSONField
 
-from .base import actor
-from .declarations import DeclarationAdmin
-from .fields import StrictJSONField
+from .declarations import DeclarationAdmin, DeclarationForm
 
 IN_USE = (
-    "API keys that use this scheme: {}. Credentials open only towards the origins they were sealed "
-    "for: where those changed, the credentials have to be entered again."
+    "API keys that use this authentication method: {}. Credentials work only for the origins they "
+    "were encrypted for. If you changed an origin, enter the credentials again."
 )
 
 
 @admin.register(AuthScheme)
 class AuthSchemeAdmin(DeclarationAdmin):
+    form = DeclarationForm
     list_display = ("name", "provider", "slug", "asks_for", "is_built_in", "key_count")
     list_display_links = ("name",)
     list_filter = ("built_in", "ambient")
@@ -47,7 +48,7 @@ class AuthSchemeAdmin(DeclarationAdmin):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuthScheme]:
-        return super().get_queryset(request).annotate(key_count=Count("api_keys"))
+        return AuthScheme.objects.annotate(key_count=Count("api_keys")).order_by(*self.ordering)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: AuthScheme | None = None
@@ -60,14 +61,16 @@ class AuthSchemeAdmin(DeclarationAdmin):
         return self.prepopulated_fields if obj is None else {}
 
     def save_model(self, request: HttpRequest, obj: AuthScheme, form: Any, change: bool) -> None:
-        services.save_declaration(obj, by=actor(request), changed=form.changed_data)
-        declared_anew = {"fields", "transport", "verify"} & set(form.changed_data)
+        services.save_declaration(
+            obj, by=actor(request), changed=form.changed_names, seen=form.cleaned_data["seen"]
+        )
+        declared_anew = {"fields", "transport", "verify"} & set(form.changed_names)
         if change and declared_anew and (count := self.used_by(obj)):
             messages.warning(request, IN_USE.format(count))
 
     def keys_of(self, declaration: AuthScheme) -> QuerySet[ApiKey]:
         return ApiKey.objects.filter(scheme=declaration)
 
-    @admin.display(description="asks for")
+    @admin.display(description="fields")
     def asks_for(self, scheme: AuthScheme) -> str:
         return ", ".join(spec.label for spec in scheme.specs)

@@ -9,20 +9,18 @@ Status = Annotated[int, msgspec.Meta(ge=200, le=599)]
 
 
 class Verification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to ask, and what an answer means. Without a ``url`` there is nothing to ask."""
+    """What to ask; without a ``url``, nothing. What an error means is in errors.toml."""
 
     url: str = ""
     method: Literal["GET", "POST"] = "GET"
     kind: Literal["call", "token_exchange"] = "call"  # the latter: obtaining a token is all of it
     ok: frozenset[Status] = frozenset({200})
-    invalid: frozenset[Status] = frozenset({401})
-    invalid_says: str = ""  # what the body of a 400 has in it, if the credential is the reason
-    enforced: bool | None = None  # None: nobody has confirmed it
+    enforced: bool | None = None  # None: not confirmed
     spends_tokens: bool = False
     service: str = ""  # that AWS's signature is for, where it is not the scheme's own
     body_form: dict[str, str] = {}  # then the credential travels in it, and in no header
     body_json: dict[str, Any] = {}
-    note: str = ""  # said beside a success
+    note: str = ""  # added to a success
 
     @classmethod
     def parse(cls, declaration: Any) -> Self:

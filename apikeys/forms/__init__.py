@@ -1,29 +1,31 @@
 """The forms of API keys."""
 
 from .api_key import ApiKeyForm
-from .base import RefusableForm
-from .choosing import ChooseForm
+from .bulk import BulkDeleteForm, BulkDetailsForm, BulkDisableForm, BulkForm
 from .credentials import LastDayField
-from .deleting import DeleteApiKeyForm
-from .listing import ApiKeyListForm
-from .rotating import ActForm, CheckForm, DisableForm, PromoteForm, SecretsForm, StageForm
-from .widgets import ComboboxField, NamedKeyField, OptionalField, RevisionField
+from .delete import DeleteApiKeyForm
+from .filters import ApiKeyListForm
+from .move import MoveForm
+from .named_key import NamedKeyField
+from .provider_choice import ChooseForm
+from .rotation import ActionForm, DisableForm, PromoteForm, SecretsForm, StageForm, TestForm
 
 __all__ = [
-    "ActForm",
+    "ActionForm",
     "ApiKeyForm",
     "ApiKeyListForm",
-    "CheckForm",
+    "BulkDeleteForm",
+    "BulkDetailsForm",
+    "BulkDisableForm",
+    "BulkForm",
     "ChooseForm",
-    "ComboboxField",
     "DeleteApiKeyForm",
     "DisableForm",
     "LastDayField",
+    "MoveForm",
     "NamedKeyField",
-    "OptionalField",
     "PromoteForm",
-    "RefusableForm",
-    "RevisionField",
     "SecretsForm",
     "StageForm",
+    "TestForm",
 ]

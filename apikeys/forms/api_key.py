@@ -1,31 +1,42 @@
 """Create and edit an API key: one form, its inputs declared by the scheme."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from apikeys.catalogue.fields import FieldSpec
-from apikeys.models import ApiKey, Environment
-from apikeys.models.api_key import MAX_ROTATE_EVERY
+from apikeys.models import ApiKey, CheckedDraft, Environment, KeyDraft
+from apikeys.models.api_key import MAX_EXPIRY_NOTICE, MAX_ROTATE_EVERY
 from apikeys.models.auth_scheme import REMOVE
+from apikeys.models.details import DETAILS
 from apikeys.sealing import Secrets
+from gatewayproject.accounts.forms.merge import BaseField, MergeForm
+from gatewayproject.accounts.forms.units import Unit
+from gatewayproject.console.widgets import (
+    ComboboxInput,
+    OptionalDaysField,
+    OptionalField,
+    RevisionField,
+)
 
-from .base import RefusableForm
 from .credentials import (
     LastDayField,
+    RemovalForm,
+    anyway_field,
     compromised_field,
-    removal_field,
-    removed_in,
     secret_field,
+    text_field,
 )
-from .widgets import ComboboxInput, OptionalField, RevisionField
-
-DETAILS = ("name", "environment", "team", "description")
 
 
-class ApiKeyForm(RefusableForm):
-    """Fills ``api_key`` from what was typed. The model checks it; errors land on the fields."""
+class ApiKeyForm(MergeForm, RemovalForm):
+    """Turns the input into a ``draft``, which checks it; errors appear on the fields.
+
+    ``api_key`` is the stored one, or a new one with the scheme that was chosen.
+    """
 
     name = forms.CharField(
         required=False,
@@ -33,45 +44,52 @@ class ApiKeyForm(RefusableForm):
         widget=forms.TextInput(
             {
                 "required": True,
-                "maxlength": 80,
                 "placeholder": "my-openai-key",
                 "autocomplete": "off",
             }
         ),
-        help_text="How people will recognise it.",
+        help_text="Use provider and purpose, such as openai-production.",
     )
     environment = forms.ChoiceField(choices=Environment, initial=Environment.PRODUCTION)
-    team = OptionalField(widget=forms.TextInput({"maxlength": 80}))
-    description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2, "maxlength": 1000}))
-    expires_at = LastDayField(
-        label="Expires", help_text="The last day on which the provider takes these credentials."
+    team = OptionalField()
+    description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2}))
+    expires_at = LastDayField(label="Expires", help_text="Last day the provider accepts this key.")
+    expiry_notice_days = OptionalDaysField(
+        label="Expiry notice, days",
+        widget=forms.NumberInput({"min": 0, "max": MAX_EXPIRY_NOTICE}),
+        help_text="The key is marked Expiring this many days before it expires.",
     )
-    rotate_every_days = forms.IntegerField(
-        label="Rotate every … days",
-        required=False,
+    rotate_every_days = OptionalDaysField(
+        label="Rotation reminder, days",
         widget=forms.NumberInput({"min": 1, "max": MAX_ROTATE_EVERY, "placeholder": "Never"}),
-        help_text="The list says when new credentials are due.",
+        help_text="The key is marked Due when it is time.",
     )
-    rotate_every_days.is_optional = True
     rev = RevisionField()
+    base = BaseField()
+
+    NULLABLE = {"rotate_every_days", "expires_at", "expiry_notice_days"}
 
     def __init__(
         self, data: Any = None, *, api_key: ApiKey, initial: dict[str, Any] | None = None
     ) -> None:
         self.api_key = api_key
+        self.draft: CheckedDraft | None = None  # once it was cleaned
         self.is_edit = not api_key._state.adding
-        super().__init__(data, initial=self._initial() | (initial or {}))
+        stored = {}
+        if self.is_edit:
+            # The field of the expiry date has its own way to begin with the stored time.
+            details = {name: getattr(api_key, name) for name in {*DETAILS, "rev"} - {"expires_at"}}
+            stored = {**details, **api_key.settings}
+        super().__init__(data, initial=stored | (initial or {}))
         self.specs = api_key.scheme.specs if api_key.scheme_id else []
         for spec in self.specs:
             self.fields[spec.name] = self._field(spec)
-            if spec.secret and self.is_edit and not spec.required and self._is_stored(spec):
-                self.fields[REMOVE + spec.name] = removal_field(spec)
+        if self.is_edit:
+            self.offer_removals(api_key)
         if self.is_edit and self.secret_fields():
             self.fields["compromised"] = compromised_field()
-        self.fields["expires_at"].begin_with(api_key.expires_at)
-        self._focus_first_empty()
-
-    def _focus_first_empty(self) -> None:
+        cast(LastDayField, self.fields["expires_at"]).begin_with(api_key.expires_at)
+        self.fields["expiry_notice_days"].widget.attrs["placeholder"] = settings.EXPIRY_NOTICE_DAYS
         names = ["name", *(spec.name for spec in self.specs)]
         empty = (
             name
@@ -79,29 +97,51 @@ class ApiKeyForm(RefusableForm):
             if not (self.is_bound or self.get_initial_for_field(self.fields[name], name))
         )
         self.fields[next(empty, "name")].widget.attrs["autofocus"] = True
+        self.merge_with_stored(is_new=not self.is_edit)
 
-    def _initial(self) -> dict[str, Any]:
-        key = self.api_key
-        details = {name: getattr(key, name) for name in (*DETAILS, "rotate_every_days", "rev")}
-        return {**details, **key.config} if self.is_edit else {}
+    @property
+    def owner(self) -> ApiKey:
+        return self.api_key
 
-    def _is_stored(self, spec: FieldSpec) -> bool:
-        return self.is_edit and spec.name in self.api_key.stored_parts()
+    def stored_form(self) -> "ApiKeyForm":
+        return ApiKeyForm(api_key=self.api_key)
+
+    def units(self) -> dict[str, Unit]:
+        stored = None if self.is_bound else str(self.api_key.current_id)
+        value = "typed" if self._credentials_typed() else stored
+        inputs = {
+            name: unit
+            for name, unit in super().units().items()
+            if name != "compromised" and not name.startswith(REMOVE)
+        }
+        return {**inputs, "credentials": Unit("the credentials", value, "", {})}
+
+    def concerns_credentials(self) -> set[str]:
+        if not self._credentials_typed():
+            return set()
+        return {"credentials", *(spec.name for spec in self.specs if not spec.secret)}
+
+    def _credentials_typed(self) -> bool:
+        names = [
+            *("compromised",),
+            *(spec.name for spec in self.specs if spec.secret),
+            *(name for name in self.fields if name.startswith(REMOVE)),
+        ]
+        return self.is_bound and any(self.data.get(name) for name in names)
 
     def _field(self, spec: FieldSpec) -> forms.CharField:
         needed = spec.required and not (spec.derived_from or (spec.secret and self.is_edit))
         if spec.secret:
-            return secret_field(spec, is_stored=self._is_stored(spec), is_needed=needed)
-        field = forms.CharField(
+            is_stored = self.is_edit and spec.name in self.api_key.stored_parts()
+            return secret_field(spec, is_stored=is_stored, is_needed=needed)
+        return text_field(
+            is_optional=not (spec.required or spec.default),
             label=spec.label,
-            required=False,
             strip=False,
             widget=self._config_widget(spec, {"required": True} if needed else {}),
             initial=None if self.is_edit else spec.default,
             help_text=spec.help,
         )
-        field.is_optional = not (spec.required or spec.default)
-        return field
 
     def _config_widget(self, spec: FieldSpec, attrs: dict[str, Any]) -> forms.TextInput:
         attrs = {
@@ -126,8 +166,12 @@ class ApiKeyForm(RefusableForm):
         return [self[spec.name] for spec in self.specs if spec.secret]
 
     def compromised(self) -> Any:
-        """The box for old credentials that somebody else may know, where there are any."""
+        """The checkbox for leaked old credentials, if there are any."""
         return self["compromised"] if "compromised" in self.fields else None
+
+    def anyway(self) -> Any:
+        """The checkbox to accept a key that looks like another provider's, if one does."""
+        return self["anyway"] if "anyway" in self.fields else None
 
     def removals(self) -> list[Any]:
         return [self[name] for name in self.fields if name.startswith(REMOVE)]
@@ -135,13 +179,16 @@ class ApiKeyForm(RefusableForm):
     def config_fields(self) -> list[Any]:
         return [self[spec.name] for spec in self.specs if not spec.secret]
 
-    @property
-    def removed(self) -> list[str]:
-        """Names of the optional secrets to drop."""
-        return removed_in(self.cleaned_data)
+    def take_from_paste(self, values: Iterable[str]) -> None:
+        """Do not require secrets that a pasted text contains."""
+        for field in self.secret_fields():
+            if field.name in values:
+                attrs = field.field.widget.attrs
+                attrs["placeholder"] = "From the pasted text"
+                attrs.pop("required", None)
 
     def is_testable(self) -> bool:
-        """Whether all that a test needs is there. What is wrong with the rest is not said yet."""
+        """Whether a test is possible. Errors of other fields are dropped."""
         needed = {NON_FIELD_ERRORS, *(spec.name for spec in self.specs)}
         for name in self.errors.keys() - needed:
             del self.errors[name]
@@ -149,18 +196,22 @@ class ApiKeyForm(RefusableForm):
 
     def clean(self) -> dict[str, Any]:
         data, key = self.cleaned_data, self.api_key
-        for name in DETAILS:
-            setattr(key, name, data.get(name, ""))
-        key.expires_at = data.get("expires_at")
-        key.rotate_every_days = data.get("rotate_every_days")
-        key.team = key.team.strip()
-        key.secrets = Secrets(
-            {s.name: data[s.name] for s in self.specs if s.secret and data.get(s.name)}
-        )
-        key.config = {s.name: data[s.name] for s in self.specs if not s.secret and data.get(s.name)}
-        unknown = set() if key.scheme_id else {"scheme"}
-        try:
-            key.full_clean(exclude=(set(self.errors) - {NON_FIELD_ERRORS}) | unknown)
-        except ValidationError as error:
-            self.show(error)
+        details = {name: data.get(name, None if name in self.NULLABLE else "") for name in DETAILS}
+        details["team"] = data.get("team", "").strip()
+        names = [spec.name for spec in self.specs if not spec.secret and data.get(spec.name)]
+        secrets = [spec.name for spec in self.specs if spec.secret and data.get(spec.name)]
+        exclude = set(self.errors) - {NON_FIELD_ERRORS}
+        if not key.scheme_id:
+            exclude.add("scheme")
+        self.draft = KeyDraft(
+            key.scheme if key.scheme_id else None,
+            details,
+            {name: data[name] for name in names},
+            Secrets({name: data[name] for name in secrets}),
+            bool(self.data.get("anyway")),
+            key if self.is_edit else None,
+        ).check(exclude)
+        self.show(ValidationError(self.draft.errors))
+        if self.draft.looks_like:
+            self.fields["anyway"] = anyway_field(key.provider)
         return data

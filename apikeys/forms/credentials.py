@@ -1,4 +1,4 @@
-"""Inputs for credentials: what is stored is never shown, and left empty it stays."""
+"""Inputs for credentials. Stored values are never shown, and an empty input keeps them."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -8,59 +8,78 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apikeys.catalogue.fields import FieldSpec
+from apikeys.models import ApiKey, Provider
 from apikeys.models.auth_scheme import REMOVE
-
-from .widgets import SecretInput, SecretTextarea
+from gatewayproject.console.forms import RefusableForm
+from gatewayproject.console.widgets import OptionalField, SecretInput, SecretTextarea
 
 FARTHEST = timedelta(days=36525)
 
 
 def secret_field(spec: FieldSpec, *, is_stored: bool, is_needed: bool) -> forms.CharField:
     """Return the input for one secret, which never comes back filled."""
-    attrs = {"required": True} if is_needed else {}
-    attrs["placeholder"] = "Stored. Leave empty to keep it." if is_stored else spec.placeholder
-    field = forms.CharField(
+    widget = SecretTextarea() if spec.is_document else SecretInput()
+    widget.attrs["placeholder"] = (
+        "Stored. Leave empty to keep it." if is_stored else spec.placeholder
+    )
+    if is_needed:
+        widget.attrs["required"] = True
+    return text_field(
+        is_optional=not (spec.required or is_stored),
         label=spec.label,
-        required=False,
         strip=False,
-        widget=SecretTextarea(**attrs) if spec.is_document else SecretInput(**attrs),
+        widget=widget,
         help_text=spec.help,
     )
-    field.is_optional = not (spec.required or is_stored)
-    return field
 
 
-def removal_field(spec: FieldSpec) -> forms.BooleanField:
-    return forms.BooleanField(required=False, label=f"Remove the stored {spec.label.lower()}")
+def text_field(*, is_optional: bool, **kwargs: Any) -> forms.CharField:
+    """Return an input that the model checks, labelled as optional or not."""
+    return OptionalField(**kwargs) if is_optional else forms.CharField(required=False, **kwargs)
 
 
 def compromised_field() -> forms.BooleanField:
     return forms.BooleanField(
         required=False,
-        label="The old credentials are compromised",
-        help_text="They are destroyed at once, and there is no way back to them.",
+        label="The old key has leaked",
+        help_text="It is destroyed now and cannot be rolled back.",
     )
 
 
-def removed_in(cleaned_data: dict[str, Any]) -> list[str]:
-    """Return the names of the optional secrets to drop."""
-    return [
-        name.removeprefix(REMOVE)
-        for name, value in cleaned_data.items()
-        if name.startswith(REMOVE) and value
-    ]
+def anyway_field(provider: Provider) -> forms.BooleanField:
+    return forms.BooleanField(required=False, label=f"Save as {provider} anyway")
+
+
+class RemovalForm(RefusableForm):
+    """A checkbox for each optional secret that is stored, to drop it."""
+
+    def offer_removals(self, api_key: ApiKey) -> None:
+        stored = api_key.stored_parts()
+        for spec in api_key.scheme.secret_specs:
+            if spec.name in stored and not spec.required:
+                label = f"Remove the stored {spec.label.lower()}"
+                self.fields[REMOVE + spec.name] = forms.BooleanField(required=False, label=label)
+
+    @property
+    def removed(self) -> list[str]:
+        """Names of the secrets to drop."""
+        return [
+            name.removeprefix(REMOVE)
+            for name, value in self.cleaned_data.items()
+            if name.startswith(REMOVE) and value
+        ]
 
 
 class LastDayField(forms.DateField):
     """The last day on which something works; its value is the end of that day.
 
-    A day that was not touched leaves the ``stored`` moment as it is, be it in the past.
+    A day that was not edited keeps the ``stored`` time, even one in the past.
     """
 
-    is_optional = True
     stored: datetime | None = None
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, is_optional: bool = True, **kwargs: Any) -> None:
+        self.is_optional = is_optional
         super().__init__(
             required=False,
             widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
@@ -80,5 +99,5 @@ class LastDayField(forms.DateField):
             return self.stored
         today = timezone.localdate()
         if not today <= day <= today + FARTHEST:
-            raise ValidationError("Choose a day to come, within a hundred years.")
+            raise ValidationError("Choose a future date, at most 100 years ahead.")
         return timezone.make_aware(datetime.combine(day, time(23, 59, 59)))

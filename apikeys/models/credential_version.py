@@ -3,7 +3,7 @@
 import hmac
 import json
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -12,25 +12,36 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from apikeys import checks, sealing
-from apikeys.sealing import SealedField, Secrets
+from apikeys import sealing
+from apikeys.censored_values import uncensored_names
+from apikeys.sealing import Origins, Sealed, SealedField, Secrets
+from gatewayproject.console.naming import strings_in
 
-from .deadlines import NOTICE
+from .deadlines import is_expiring
+from .shallow_json import ShallowDecoder
 
 if TYPE_CHECKING:
     from .api_key import ApiKey
 
 SLOT = "sealed"
-TEST_WORDS = {
-    checks.WORKS: "Test passed",
-    checks.REFUSED: "Refused in the test",
-    checks.LIMITED: "May not be tested",
-    checks.NO_CREDIT: "No credit left",
-    checks.RATE_LIMITED: "Tested too often",
-    checks.UNREACHABLE: "Not reached in the test",
-    checks.UNCHECKABLE: "Cannot be tested for free",
-    checks.UNCLEAR: "Unclear test",
-}
+
+
+class Verdict(models.TextChoices):
+    """What a test of credentials found."""
+
+    WORKS = "works", "Test passed"
+    REFUSED = "refused", "Test refused"  # the provider does not recognize these credentials
+    LIMITED = "limited", "Test not permitted"  # recognized, but this call is not allowed
+    NO_CREDIT = "no_credit", "No credit left"  # recognized, but the account cannot pay
+    RATE_LIMITED = "rate_limited", "Test rate limited"  # too many requests
+    UNREACHABLE = "unreachable", "Test could not connect"
+    UNCHECKABLE = "uncheckable", "Not verifiable"  # no free call that requires valid credentials
+    UNCLEAR = "unclear", "Test inconclusive"  # the response does not show it
+
+    @property
+    def tone(self) -> str:
+        """How a badge shows it."""
+        return {Verdict.WORKS: "ok", Verdict.REFUSED: "danger"}.get(self, "warning")
 
 
 class CredentialVersion(models.Model):
@@ -38,12 +49,20 @@ class CredentialVersion(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     api_key = models.ForeignKey("ApiKey", on_delete=models.CASCADE, related_name="versions")
-    sealed = SealedField(null=True, editable=False)
-    master_key = models.CharField(max_length=16, help_text="Its fingerprint.")
-    parts = models.JSONField(default=list, help_text="Names of the secret fields that it holds.")
+    sealed: Sealed | None = SealedField(null=True, editable=False)
+    master_key = models.CharField(max_length=16, help_text="Fingerprint of the master key.")
+    parts = models.JSONField(
+        decoder=ShallowDecoder, default=list, help_text="Names of the secret fields stored here."
+    )
     changes = models.JSONField(
+        decoder=ShallowDecoder,
         null=True,
-        help_text="Names of the secret fields that staging changed; it kept the rest as they were.",
+        help_text="Names of the secret fields that staging changed.",
+    )
+    uncensored = models.JSONField(
+        decoder=ShallowDecoder,
+        default=list,
+        help_text="Secret fields and headers that are not removed from responses.",
     )
     hint = models.CharField(max_length=4, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
@@ -51,7 +70,7 @@ class CredentialVersion(models.Model):
     created_by = models.CharField(max_length=150)
     expires_at = models.DateTimeField(null=True, blank=True)  # as typed, or as their kind has it
     tested_at = models.DateTimeField(null=True, blank=True)
-    test_outcome = models.CharField(max_length=20, blank=True)  # see apikeys.checks
+    test_outcome = models.CharField(max_length=20, blank=True, choices=Verdict)
     replaced_at = models.DateTimeField(null=True, blank=True)  # when it became the previous one
     destroyed_at = models.DateTimeField(null=True, blank=True)
 
@@ -71,10 +90,11 @@ class CredentialVersion(models.Model):
 
     @classmethod
     def seal(
-        cls, api_key: "ApiKey", secrets: Mapping[str, str], *, origins: Iterable[str], by: str
+        cls, api_key: "ApiKey", secrets: Mapping[str, str], *, origins: Origins, by: str
     ) -> "CredentialVersion":
         """Return a new, unsaved version that holds ``secrets``."""
         version = cls(api_key=api_key, created_by=by, parts=sorted(secrets))
+        version.uncensored = uncensored_names(secrets)
         if lifetime := api_key.scheme.lifetime_of(secrets):
             version.expires_at = (version.created_at + lifetime).replace(microsecond=0)
         version.sealed = sealing.seal(secrets, owner=version.owner(api_key.pk), origins=origins)
@@ -94,45 +114,56 @@ class CredentialVersion(models.Model):
         return owner_of(api_key_id, self.pk)
 
     def destroy(self) -> None:
-        """Overwrite the token, and all that was computed from the credentials. Saves."""
+        """Overwrite the token and everything computed from the credentials. Saves."""
         self.sealed, self.hint, self.fingerprint = None, "", ""
         self.destroyed_at = timezone.now()
         self.save(update_fields=["sealed", "hint", "fingerprint", "destroyed_at"])
 
     def step_back(self) -> None:
-        """Remember since when others are used in its place. Saves."""
+        """Record that it became the previous version. Saves."""
         self.replaced_at = timezone.now()
         self.save(update_fields=["replaced_at"])
 
     @property
-    def has_passed(self) -> bool:
-        """Whether the last test proved that these credentials work."""
-        return self.test_outcome == checks.WORKS
+    def part_names(self) -> list[str]:
+        """``parts``, as far as they are well-formed."""
+        return strings_in(self.parts)
 
     @property
-    def test_words(self) -> str:
-        return TEST_WORDS.get(self.test_outcome, "")
+    def uncensored_labels(self) -> list[str]:
+        """``uncensored`` in the words of the form; a header is called by its name."""
+        labels = {spec.name: spec.label for spec in self.api_key.scheme.secret_specs}
+        return [labels.get(name, name) for name in strings_in(self.uncensored)]
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the last test proved that these credentials work."""
+        return self.test_outcome == Verdict.WORKS
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the last test found."""
+        return Verdict(self.test_outcome) if self.test_outcome in Verdict.values else None
 
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
-    def expires_soon(self) -> bool:
-        """Whether that is a matter of days."""
-        ahead = self.expires_at is not None and not self.has_expired
-        return ahead and self.expires_at < timezone.now() + NOTICE
+    def is_expiring(self) -> bool:
+        """Whether they expire within the key's notice period."""
+        return is_expiring(self.expires_at, self.api_key.expiry_notice_days, timezone.now())
 
     @property
     def kept_until(self) -> datetime | None:
-        """When ``destroy_previous`` destroys it, now that others are used in its place."""
+        """When ``destroy_previous`` destroys it, if it is the previous version."""
         return self.replaced_at and self.replaced_at + timedelta(days=settings.PREVIOUS_KEPT_DAYS)
 
     def is_readable(self) -> bool:
-        """Whether a master key recognises the token. Nothing is opened."""
+        """Whether a master key matches the token. Decrypts nothing."""
         return sealing.master_keys().recognise(self.sealed)
 
-    def open_for(self, api_key: "ApiKey", *, towards: Collection[str]) -> Secrets:
+    def open_for(self, api_key: "ApiKey", *, towards: Origins) -> Secrets:
         """Open the credentials as ``api_key``'s, to send them to the origins ``towards``.
 
         Raises ``sealing.CannotOpen``, also where the row was pointed at by another key.
@@ -141,7 +172,7 @@ class CredentialVersion(models.Model):
 
 
 def owner_of(api_key_id: uuid.UUID | None, version_id: uuid.UUID | None) -> str:
-    """Return whom the credentials of a version are sealed for."""
+    """Return the owner that the credentials of a version are encrypted for."""
     return f"{api_key_id}/{version_id}:{SLOT}"
 
 
@@ -151,7 +182,7 @@ class FingerprintKey(models.Model):
     THE_ONE = uuid.UUID(int=1)
 
     id = models.UUIDField(primary_key=True, default=THE_ONE, editable=False)
-    sealed = SealedField(editable=False)
+    sealed: Sealed = SealedField(editable=False)
 
     def __str__(self) -> str:
         return "The key of the fingerprints"
@@ -159,13 +190,13 @@ class FingerprintKey(models.Model):
     @classmethod
     def get(cls) -> bytes:
         """Return the key, made on first use. Raises ``sealing.CannotOpen``."""
-        fresh = sealing.seal({"key": token_hex(32)}, owner=cls._owner(), origins=())
-        row, _ = cls.objects.get_or_create(pk=cls.THE_ONE, defaults={"sealed": fresh})
-        return bytes.fromhex(sealing.open_sealed(row.sealed, owner=cls._owner(), towards=())["key"])
+        owner = f"{cls.THE_ONE}:{SLOT}"
 
-    @classmethod
-    def _owner(cls) -> str:
-        return f"{cls.THE_ONE}:{SLOT}"
+        def new_key() -> Sealed:
+            return sealing.seal({"key": token_hex(32)}, owner=owner, origins={})
+
+        row, _ = cls.objects.get_or_create(pk=cls.THE_ONE, defaults={"sealed": new_key})
+        return bytes.fromhex(sealing.open_sealed(row.sealed, owner=owner, towards={})["key"])
 
 
 def fingerprint_credentials(secrets: Mapping[str, str]) -> str:

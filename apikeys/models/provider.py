@@ -1,18 +1,49 @@
-"""Providers: rows that come from the catalogue or from an operator."""
+"""Providers: rows from the catalog or from an operator."""
 
 import re
 
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import models
 
 from apikeys.catalogue.formats import FORMATS
 from apikeys.catalogue.origins import origin_of
+from gatewayproject.console.naming import strings_in, validate_one_line
 
-from .naming import validate_one_line
+from .shallow_json import ShallowDecoder
+
+HTTPS = URLValidator(schemes=["https"], message="Enter a full URL that begins with https://.")
+MIN_KEY = 8  # characters: no provider whose keys have a prefix has shorter ones
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    def recognize(self, secret: str) -> "Provider | None":
+        """Return whose key ``secret`` is, if only one provider's keys look like it.
+
+        A prefix that others share or extend, such as ``sk-``, proves nothing, and neither do three
+        characters without the rest of the pattern.
+        """
+        owners = [
+            (item, provider)
+            for provider in self.only("name", "slug", "group", "facts")
+            for item in provider.key_patterns()
+        ]
+        fitting = [pair for pair in owners if secret.startswith(pair[0]["prefix"])]
+        for item, provider in fitting:
+            if item.get("contains", "\0") in secret:
+                return provider
+        if not fitting:
+            return None
+        item, owner = max(fitting, key=lambda pair: len(pair[0]["prefix"]))
+        prefix = item["prefix"]
+        if any(o["prefix"].startswith(prefix) and provider != owner for o, provider in owners):
+            return None
+        whole = "pattern" in item and re.fullmatch(item["pattern"], secret)
+        return owner if whole or len(prefix) > 3 else None
 
 
 class Provider(models.Model):
-    """Somebody who serves models: OpenAI, Anthropic, a server of one's own."""
+    """A service or server that offers models, such as OpenAI."""
 
     class Group(models.TextChoices):
         COMMON = "common", "Common"
@@ -27,11 +58,28 @@ class Provider(models.Model):
         default=1000, help_text="Lower comes first in its group."
     )
     base_url = models.CharField("default base URL", max_length=200, blank=True)
-    aliases = models.JSONField(default=list, blank=True, help_text="Other names to find it by.")
+    keys_url = models.CharField(
+        "page for creating keys", max_length=200, blank=True, validators=[HTTPS]
+    )
+    revoke_url = models.CharField(
+        "page for revoking keys",
+        max_length=200,
+        blank=True,
+        validators=[HTTPS],
+        help_text="Only if different.",
+    )
+    aliases = models.JSONField(
+        decoder=ShallowDecoder, default=list, blank=True, help_text="Other names to find it by."
+    )
     facts = models.JSONField(
-        default=dict, blank=True, help_text="Key patterns and other base URLs."
+        decoder=ShallowDecoder,
+        default=dict,
+        blank=True,
+        help_text="Key patterns and other base URLs.",
     )
     built_in = models.BooleanField(default=False, editable=False)
+
+    objects = ProviderQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "name"]
@@ -42,20 +90,24 @@ class Provider(models.Model):
     def clean(self) -> None:
         if self.base_url:
             try:
-                self.base_url = FORMATS["https_url"](self.base_url.strip(), [])
+                self.base_url = FORMATS["https_url"](self.base_url.strip()).value
             except ValidationError as error:
                 raise ValidationError({"base_url": error.messages}) from None
         if not (
             isinstance(self.aliases, list) and all(isinstance(name, str) for name in self.aliases)
         ):
-            raise ValidationError({"aliases": 'Enter a list of texts, such as ["acme-ai"].'})
-        if not _are_facts(self.facts):
+            raise ValidationError({"aliases": 'Enter a list of strings, such as ["acme-ai"].'})
+        if not self.has_facts():
             raise ValidationError(
                 {
                     "facts": 'Enter an object with "key_patterns" and "other_base_urls": '
-                    "lists of objects of texts."
+                    "lists of objects of strings."
                 }
             )
+
+    def has_facts(self) -> bool:
+        """Whether the facts are well-formed."""
+        return _are_facts(self.facts)
 
     @property
     def monogram(self) -> str:
@@ -63,27 +115,63 @@ class Provider(models.Model):
 
     @property
     def hue(self) -> int:
-        """One of eight colours, always the same for this provider."""
+        """One of eight colors, always the same for this provider."""
         return sum(map(ord, self.slug)) % 8
+
+    def names(self) -> list[str]:
+        """Return all its names."""
+        return [self.name, self.slug, *strings_in(self.aliases)]
 
     def other_hosts(self) -> list[dict[str, str]]:
         """Return the other base URLs that lie on hosts of their own, such as those of a region."""
+        own = _origin(self.base_url)
         return [
             other
-            for other in self.facts.get("other_base_urls", [])
-            if self.base_url
-            and "{" not in other["url"]
-            and origin_of(other["url"]) != origin_of(self.base_url)
+            for other in self._facts("other_base_urls")
+            if own and "{" not in other.get("url", "{") and _origin(other["url"]) not in ("", own)
         ]
+
+    def key_patterns(self) -> list[dict[str, str]]:
+        """Return what is known of its keys, where they begin with something."""
+        return [item for item in self._facts("key_patterns") if item.get("prefix")]
+
+    def has_prefix_of(self, secret: str) -> bool:
+        """Whether ``secret`` begins as only this provider's keys do, as far as that is known."""
+        return any(
+            secret.startswith(item["prefix"]) and len(item["prefix"]) > 3
+            for item in self.key_patterns()
+        )
+
+    def shortest_key(self) -> int:
+        return MIN_KEY if self.key_patterns() and self.has_keys_of_its_own else 0
+
+    @property
+    def has_keys_of_its_own(self) -> bool:
+        """Whether it generates keys, instead of accepting any that its operator chooses."""
+        return self.group in (self.Group.COMMON, self.Group.MORE)
+
+    def with_article(self) -> str:
+        return f"{'an' if self.name[:1] in 'AEIOUaeioux' else 'a'} {self.name}"
 
     def warnings_about(self, secret: str) -> list[str]:
         """Return what the longest known prefix of ``secret`` warns of."""
-        patterns = [item for item in self.facts.get("key_patterns", []) if "prefix" in item]
+        patterns = self.key_patterns()
         patterns.sort(key=lambda item: len(item["prefix"]), reverse=True)
         for item in patterns:
             if secret.startswith(item["prefix"]):
                 return [item["warning"]] if "warning" in item else []
         return []
+
+    def _facts(self, name: str) -> list[dict[str, str]]:
+        """Return facts of one kind; none where they are malformed, as they are only hints."""
+        return self.facts.get(name, []) if self.has_facts() else []
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin_of(url)
+    except ValueError:
+        return ""
 
 
 def _are_facts(facts: object) -> bool:

@@ -1,16 +1,19 @@
 """Delete an API key, with everything that depends on it in view."""
 
-from uuid import UUID
-
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apikeys import dependents
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, Event
+from apikeys import blast_radius
+from apikeys.blast_radius import blast_radius_of
+from apikeys.models import ApiKey
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.wording import counted
 
-from .erasing import empty_write_ahead_log
-from .versions import Conflict
+from .sqlite_wal import empty_write_ahead_log
+
+INCOMPATIBLE = "{name} does not offer the same API and models. Choose another key."
 
 
 def delete_api_key(
@@ -23,52 +26,43 @@ def delete_api_key(
 ) -> None:
     """Delete ``api_key`` and its credentials, and point its dependents at ``replacement``.
 
-    ``seen`` is the digest of the blast radius that the person looked at; where it is another by
-    now, ``Conflict`` is raised and nothing happens. Without a replacement, ``confirmation`` must be
-    the key's name while anything active depends on it.
+    ``seen`` is the digest of the blast radius that the user saw. Raises ``Conflict`` if it has
+    changed. Without a replacement, ``confirmation`` must be the key's name while an active endpoint
+    depends on it.
     """
     with transaction.atomic():
-        keys = lock_keys(api_key.pk, replacement and replacement.pk)
+        keys = ApiKey.objects.lock(api_key.pk, replacement.pk if replacement else None)
         if api_key.pk not in keys or (replacement and replacement.pk not in keys):
             raise Conflict
         locked = keys[api_key.pk]
-        radius = locked.blast_radius()
+        radius = blast_radius_of(locked)
         if radius.digest() != seen:
             raise Conflict
         if replacement is not None:
             check_replacement(locked, replacement)
         elif radius.active and confirmation.strip() != locked.name:
-            raise ValidationError(
-                {"confirmation": f"Type the name of the key, {locked.name}, to delete it."}
-            )
+            raise ValidationError({"confirmation": f"Type {locked.name} to delete it."})
         if radius:
-            dependents.registry().move(locked, replacement, by=by)
-        Event.record(by, "deleted", locked, note=_tell(radius, replacement))
+            blast_radius.registry().replace([locked], replacement, by=by)
+        endpoints = counted(len(radius), "endpoint")
+        if not radius:
+            note = ""
+        elif replacement:
+            note = f"moved {endpoints} to {replacement.name}"
+        else:
+            note = f"left {endpoints} without this key"
+        AuditEvent.record(by, "deleted", locked, note=note)
         locked.current = locked.pending = locked.previous = None
         locked.save(update_fields=["current", "pending", "previous"])
         locked.delete()
         transaction.on_commit(empty_write_ahead_log, robust=True)
 
 
-def lock_keys(*ids: UUID | None) -> dict[UUID, ApiKey]:
-    """Lock keys until the transaction ends: always in one order, and before their endpoints.
-
-    So two people who need the same rows wait for each other, and never in a circle.
-    """
-    rows = ApiKey.objects.select_for_update().filter(pk__in=[pk for pk in ids if pk]).order_by("pk")
-    return {row.pk: row for row in rows}
-
-
 def check_replacement(api_key: ApiKey, replacement: ApiKey) -> None:
-    """Refuse a replacement that could not serve: itself, or another provider's key."""
+    """Refuse the key itself, one of another kind, and one that is disabled."""
     if replacement.pk == api_key.pk:
-        raise ValidationError({"replacement": "Choose another key than the one to delete."})
-    if replacement.scheme.provider_id != api_key.scheme.provider_id:
-        raise ValidationError({"replacement": f"Choose a key of {api_key.provider}."})
-
-
-def _tell(radius: dependents.BlastRadius, replacement: ApiKey | None) -> str:
-    if not radius:
-        return ""
-    what = "1 endpoint" if len(radius) == 1 else f"{len(radius)} endpoints"
-    return f"moved {what} to {replacement.name}" if replacement else f"left {what} without this key"
+        raise ValidationError({"replacement": "Choose a different key."})
+    if not replacement.scheme.can_replace(api_key.scheme):
+        raise ValidationError({"replacement": INCOMPATIBLE.format(name=replacement.name)})
+    if not replacement.enabled:
+        raise ValidationError({"replacement": f"{replacement.name} is disabled. Enable it first."})

@@ -1,20 +1,47 @@
-"""The pages of API keys, and the trail of what was done."""
+"""The pages of API keys."""
 
-from .activity import activity
 from .api_keys import api_key_delete, api_key_detail, api_key_edit, api_key_endpoints, api_key_list
-from .creating import api_key_new
+from .bulk import (
+    api_keys_delete,
+    api_keys_disable,
+    api_keys_edit,
+    api_keys_enable,
+    api_keys_export,
+)
+from .create import api_key_new
 from .encryption import encryption
-from .rotating import api_key_act, api_key_test
+from .move import api_key_move
+from .rotation import (
+    api_key_destroy,
+    api_key_disable,
+    api_key_discard,
+    api_key_enable,
+    api_key_promote,
+    api_key_roll_back,
+    api_key_stage,
+    api_key_test,
+)
 
 __all__ = [
-    "activity",
-    "api_key_act",
     "api_key_delete",
+    "api_key_destroy",
     "api_key_detail",
+    "api_key_disable",
+    "api_key_discard",
     "api_key_edit",
+    "api_key_enable",
     "api_key_endpoints",
     "api_key_list",
+    "api_key_move",
     "api_key_new",
+    "api_key_promote",
+    "api_key_roll_back",
+    "api_key_stage",
     "api_key_test",
+    "api_keys_delete",
+    "api_keys_disable",
+    "api_keys_edit",
+    "api_keys_enable",
+    "api_keys_export",
     "encryption",
 ]

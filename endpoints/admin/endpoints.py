@@ -1,24 +1,34 @@
 """Endpoints, with their routes on the same page."""
 
+import re
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
+from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import HttpRequest
 
-from apikeys.admin.base import RevisedAdmin, actor, names_only
-from apikeys.admin.fields import ForeignKeysByAutocomplete
-from apikeys.admin.forms import RevisedForm
-from apikeys.models import Event
-from apikeys.services import lock_keys
+from apikeys.models import ApiKey
 from endpoints import services
+from endpoints.forms.routes import CheckedFormSet
 from endpoints.models import Endpoint, Route
-from endpoints.services.routes import MOST_ROUTES, check_routes
+from endpoints.services.health import Health, health_of, in_state
+from endpoints.services.routes import MOST_ROUTES
+from gatewayproject.accounts.admin.audited import RevisedAdmin, actor, names_only
+from gatewayproject.accounts.admin.forms import RevisedForm
+from gatewayproject.accounts.forms.units import Unit, unit_of
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.admin_fields import ForeignKeysByAutocomplete
+
+COMPARED = ("id", "kind", "position", "api_key", "model", "weight")  # of each route
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class RoutesFormSet(CheckedFormSet, BaseInlineFormSet):  # type: ignore[type-arg]  # in stubs only
+    """The routes of an endpoint in its inline."""
 
 
 class EndpointForm(RevisedForm):
@@ -26,34 +36,50 @@ class EndpointForm(RevisedForm):
         model = Endpoint
         fields = ("name", "enabled", "description")
 
+    def units(self) -> dict[str, Unit]:
+        """Return the inputs, and the routes of the inline as a whole."""
+        routes = inlineformset_factory(Endpoint, Route, fields=COMPARED[1:], extra=0)
+        formset = routes(self.data if self.is_bound else None, instance=self.instance)
+        rows: list[dict[str, str]] = []
+        inputs: dict[str, list[str]] = {}
+        for form in formset.forms:
+            units = {name: unit_of(form, name) for name in form.fields}
+            for unit in units.values():
+                inputs |= unit.inputs
+            if units["model"].value and not units["DELETE"].value:
+                rows.append({name: units[name].value or "" for name in COMPARED})
+        for name in formset.management_form.fields:
+            inputs |= unit_of(formset.management_form, name).inputs
+        # The inline posts what was entered; what is stored has to take its place.
+        return {**super().units(), "routes": _routes(rows, {} if self.is_bound else inputs)}
 
-class RouteForm(forms.ModelForm):
+
+def _routes(rows: list[dict[str, str]], inputs: dict[str, list[str]]) -> Unit:
+    ids = [row["api_key"] for row in rows if _UUID.fullmatch(row["api_key"])]
+    found = ApiKey.objects.filter(pk__in=ids).values_list("pk", "name")
+    names = {str(pk): name for pk, name in found}
+    lines = [
+        f"{row['kind'].capitalize()}: {row['model']} · "
+        f"{names.get(row['api_key'], 'no key')} · {row['weight']}%"
+        for row in rows
+    ]
+    compared = sorted("|".join(row.values()) for row in rows)
+    return Unit("Routes", "\n".join(compared), "\n".join(lines), inputs)
+
+
+class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     weight = forms.IntegerField(
-        min_value=0, max_value=100, initial=100, help_text="Share of the traffic, in percent."
+        min_value=0, max_value=100, initial=100, help_text="Share of requests, in percent."
     )
 
 
-class RoutesFormSet(BaseInlineFormSet):
-    """All routes of an endpoint, which have to make sense together."""
-
-    def clean(self) -> None:
-        super().clean()
-        kept = [form for form in self.forms if not self._should_delete_form(form)]
-        if any(form.errors for form in kept):
-            return
-        try:
-            check_routes([form.instance for form in kept if form.instance.pk or form.has_changed()])
-        except ValidationError as error:
-            raise ValidationError(error.messages) from None
-
-
-class RouteInline(ForeignKeysByAutocomplete, admin.TabularInline):
-    """Routes are part of their endpoint: who may change it may change them."""
+class RouteInline(ForeignKeysByAutocomplete, admin.StackedInline):  # type: ignore[type-arg]  # in stubs only
+    """Routes are part of their endpoint: its permissions apply to them."""
 
     model = Route
     form = RouteForm
     formset = RoutesFormSet
-    fields = ("kind", "position", "api_key", "model", "weight")
+    fields = (("kind", "position", "weight"), "api_key", "model")
     autocomplete_fields = ("api_key",)
     extra = 0
     min_num = 1
@@ -63,10 +89,12 @@ class RouteInline(ForeignKeysByAutocomplete, admin.TabularInline):
         return super().get_queryset(request).select_related("api_key")
 
     def get_formset(self, request: HttpRequest, obj: Endpoint | None = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, validate_min=True, **kwargs)
+        most = 2 * MOST_ROUTES  # all that there are are deleted, and as many are added
+        formset = super().get_formset(request, obj, validate_min=True, absolute_max=most, **kwargs)
         key_field = formset.form.base_fields.get("api_key")
         if key_field is not None:  # its own pages do these, and close no pop-up
-            key_field.widget.can_add_related = key_field.widget.can_change_related = False
+            for act in ("add", "change", "delete"):
+                setattr(key_field.widget, f"can_{act}_related", False)
         return formset
 
     def has_add_permission(self, request: HttpRequest, obj: Endpoint | None = None) -> bool:
@@ -91,7 +119,18 @@ class StateFilter(admin.SimpleListFilter):
         return Endpoint.State.choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Endpoint]:
-        return queryset.in_state(self.value() or "")
+        return in_state(queryset, self.value() or "")
+
+
+class EndpointChangeList(ChangeList):
+    """Looks up the health of all rows of a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        health = health_of(self.result_list)
+        for endpoint in self.result_list:
+            endpoint.health = health[endpoint.pk]  # for ``EndpointAdmin.status``
 
 
 @admin.register(Endpoint)
@@ -116,7 +155,12 @@ class EndpointAdmin(RevisedAdmin):
     inlines = (RouteInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
-        return super().get_queryset(request).with_routes()
+        endpoints: Any = super().get_queryset(request)
+        found: QuerySet[Endpoint] = endpoints.with_routes()
+        return found
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EndpointChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -125,7 +169,8 @@ class EndpointAdmin(RevisedAdmin):
 
     @admin.display
     def status(self, endpoint: Endpoint) -> str:
-        return endpoint.state().label
+        health: Health = endpoint.health  # type: ignore[attr-defined]  # see EndpointChangeList
+        return health.state.label
 
     @admin.display
     def models(self, endpoint: Endpoint) -> str:
@@ -149,11 +194,14 @@ class EndpointAdmin(RevisedAdmin):
         if not form.saved_names:
             return
         with transaction.atomic():
-            lock_keys(*_keys_of(endpoint, formsets))
+            typed = {form.instance.api_key_id for formset in formsets for form in formset.forms}
+            ApiKey.objects.lock(*typed, *endpoint.routes.values_list("api_key", flat=True))
             if change:
                 services.save_details(endpoint, rev=form.cleaned_data["revision"])
             super().save_related(request, form, formsets, change)
-            Event.record(by, "edited" if change else "created", endpoint, fields=form.saved_names)
+            AuditEvent.record(
+                by, "edited" if change else "created", endpoint, fields=form.saved_names
+            )
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -163,9 +211,3 @@ class EndpointAdmin(RevisedAdmin):
     def delete_model(self, request: HttpRequest, obj: Endpoint) -> None:
         """The confirmation page has been answered; that is confirmation enough."""
         services.delete_endpoint(obj, by=actor(request), rev=obj.rev, confirmation=obj.name)
-
-
-def _keys_of(endpoint: Endpoint, formsets: Any) -> set[UUID | None]:
-    """The keys of the routes, as they are stored and as they will be."""
-    typed = {form.instance.api_key_id for formset in formsets for form in formset.forms}
-    return typed | set(endpoint.routes.values_list("api_key", flat=True))

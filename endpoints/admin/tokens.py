@@ -12,43 +12,45 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from apikeys.admin.base import AuditedAdmin, actor, changed_since, names_only
-from apikeys.services import Conflict
 from endpoints import services
 from endpoints.forms.named_endpoints import NamedEndpointsField
 from endpoints.models import GatewayToken
+from endpoints.services.token_summaries import TokenFacts
+from gatewayproject.accounts.admin.audited import RevisedAdmin, actor, names_only
+from gatewayproject.accounts.admin.forms import MergedModelForm
+from gatewayproject.accounts.forms.merge import BaseField
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.wording import counted
 
 
-class TokenForm(forms.ModelForm):
-    """Notices when somebody else saved first, and keeps what was typed."""
-
+class TokenForm(MergedModelForm):
     endpoints = NamedEndpointsField(
         widget=forms.Textarea({"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
-        help_text="Their names, with commas between them. Empty where every endpoint is allowed.",
+        help_text="Endpoint names, separated by commas. Leave empty for all endpoints.",
     )
     seen = forms.CharField(widget=forms.HiddenInput, max_length=16, required=False)
+    base = BaseField()
+
+    revision_input = "seen"
 
     class Meta:
         model = GatewayToken
         fields = ("name", "all_endpoints", "endpoints", "expires_at")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = self.instance.endpoints.order_by("name").values_list("name", flat=True)
-        self.initial["endpoints"] = ", ".join(names)
-        self.initial["seen"] = services.digest_of_details(self.instance)
+    def __init__(self, *args: Any, instance: GatewayToken, **kwargs: Any) -> None:
+        names = instance.endpoints.order_by("name").values_list("name", flat=True)
+        initial = {"endpoints": ", ".join(names), **(kwargs.pop("initial", None) or {})}
+        super().__init__(*args, instance=instance, initial=initial, **kwargs)
+
+    def stored_revision(self) -> str:
+        return services.digest_of_details(self.instance)
 
     def _post_clean(self) -> None:
         """Check the token as a whole, as the service will."""
-        super()._post_clean()
-        stored = GatewayToken.objects.get(pk=self.instance.pk)
-        digest = services.digest_of_details(stored)
-        if self.cleaned_data.get("seen") != digest:
-            self.data = self.data.copy()
-            self.data["seen"] = digest
-            self.add_error(None, ValidationError(changed_since(stored), code="conflict"))
+        super()._post_clean()  # type: ignore[misc]  # private, so not in the stubs
         if self.errors:
             return
+        stored = GatewayToken.objects.get(pk=self.instance.pk)
         try:
             services.check_token(self.instance, self.cleaned_data["endpoints"], stored=stored)
         except ValidationError as error:
@@ -63,11 +65,12 @@ class StateFilter(admin.SimpleListFilter):
         return GatewayToken.State.choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[GatewayToken]:
-        return queryset.in_state(self.value() or "")
+        found: QuerySet[GatewayToken] = queryset.in_state(self.value() or "")
+        return found
 
 
 @admin.register(GatewayToken)
-class TokenAdmin(AuditedAdmin):
+class TokenAdmin(RevisedAdmin):
     form = TokenForm
     list_display = (
         *("name", "prefix", "purpose", "reaches", "status"),
@@ -80,7 +83,7 @@ class TokenAdmin(AuditedAdmin):
     ordering = ("name_key",)
     readonly_fields = ("prefix", "purpose", "status", "revoked_at", "created_at", "created_by")
     fields = ("name", "all_endpoints", "endpoints", "expires_at", *readonly_fields)
-    actions = ("revoke",)
+    actions = ("revoke",)  # type: ignore[assignment]  # the base has none
 
     # --- The list
 
@@ -90,10 +93,10 @@ class TokenAdmin(AuditedAdmin):
         return queryset.search(search_term), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Look up what else is told of the tokens on this page, all at once."""
+        """Look up the facts of all tokens on this page at once."""
         changelist = super().get_changelist_instance(request)
         for facts in services.facts_about(changelist.result_list):
-            facts.token.facts = facts
+            facts.token.facts = facts  # type: ignore[attr-defined]  # for the columns below
         return changelist
 
     @admin.display
@@ -103,15 +106,15 @@ class TokenAdmin(AuditedAdmin):
     @admin.display
     def reaches(self, token: GatewayToken) -> str:
         if token.all_endpoints:
-            return "Every endpoint"
-        names = ", ".join(endpoint.name for endpoint in token.facts.endpoints)
-        return names or f"{token.facts.endpoint_count} endpoints"
+            return "All endpoints"
+        names = ", ".join(endpoint.name for endpoint in _facts(token).endpoints)
+        return names or counted(_facts(token).endpoint_count, "endpoint")
 
     @admin.display(empty_value="Never")
     def last_used(self, token: GatewayToken) -> datetime | None:
-        return token.facts.last_used
+        return _facts(token).last_used
 
-    @admin.action(permissions=["change"], description="Revoke the chosen gateway tokens")
+    @admin.action(permissions=["change"], description="Revoke selected gateway tokens")
     def revoke(self, request: HttpRequest, queryset: QuerySet[GatewayToken]) -> HttpResponse | None:
         tokens = list(queryset)
         if "confirmed" not in request.POST:
@@ -123,9 +126,7 @@ class TokenAdmin(AuditedAdmin):
             }
             return TemplateResponse(request, "admin/endpoints/gatewaytoken/revoke.html", context)
         revoked = [str(token) for token in tokens if self._revoke(request, token)]
-        messages.success(
-            request, f"Revoked {', '.join(revoked) or 'nothing: it was done already'}."
-        )
+        messages.success(request, f"Revoked {', '.join(revoked) or 'nothing: already revoked'}.")
         return None
 
     def _revoke(self, request: HttpRequest, token: GatewayToken) -> bool:
@@ -134,15 +135,17 @@ class TokenAdmin(AuditedAdmin):
                 if services.revoke_token(token, by=actor(request)):
                     self.log_change(request, token, names_only(["revoked_at"]))
                     return True
-        except Conflict:  # it was deleted in the meantime
+        except Conflict:  # it was deleted concurrently
             pass
         return False
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Django's own fails where what was posted cannot be a primary key."""
+    def response_action(  # type: ignore[override]  # the stubs are those of a later Django
+        self, request: HttpRequest, queryset: QuerySet[GatewayToken]
+    ) -> HttpResponse | None:
+        """Django's own fails if a posted value cannot be a primary key."""
         for pk in request.POST.getlist("_selected_action"):
             if not (pk.isdecimal() and len(pk) < 19):
-                raise BadRequest("This is no token.")
+                raise BadRequest("Enter a valid ID.")
         return super().response_action(request, queryset)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -156,12 +159,6 @@ class TokenAdmin(AuditedAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return redirect("endpoints:token_new")
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        (title, options), *others = super().get_fieldsets(request, obj)
-        if self.has_change_permission(request, obj):
-            options = {**options, "fields": (*options["fields"], "seen")}
-        return [(title, options), *others]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_final = obj is not None and obj.state() == GatewayToken.State.REVOKED
@@ -187,3 +184,9 @@ class TokenAdmin(AuditedAdmin):
 
     def delete_model(self, request: HttpRequest, obj: GatewayToken) -> None:
         services.delete_token(obj, by=actor(request))
+
+
+def _facts(token: GatewayToken) -> TokenFacts:
+    """Return the facts that ``get_changelist_instance`` looked up."""
+    facts: TokenFacts = token.facts  # type: ignore[attr-defined]  # see there
+    return facts

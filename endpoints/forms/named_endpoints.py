@@ -8,13 +8,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 
-from apikeys.forms import ComboboxField
-from apikeys.forms.widgets import SUGGESTIONS, ComboboxInput
+from apikeys.forms.named_key import SUGGESTIONS
 from endpoints.models import Endpoint
+from gatewayproject.accounts.forms.units import NameSetField
+from gatewayproject.console.widgets import ComboboxField, ComboboxInput
 
 BOXES = 50  # more than these are not ticked but typed
 LONGEST = 200_000  # characters: some three thousand names
-TOLD = 3
+MAX_NAMED = 3  # endpoints in an error
 
 
 class _Boxes(forms.CheckboxSelectMultiple):
@@ -29,7 +30,7 @@ class _Line(ComboboxInput):
         return _typed(data, name)
 
 
-class NamedEndpointsField(ComboboxField):
+class NamedEndpointsField(ComboboxField, NameSetField):
     """The endpoints of those names. ``choose_from_all`` decides how they are asked for."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -41,11 +42,13 @@ class NamedEndpointsField(ComboboxField):
         few = list(Endpoint.objects.order_by("name")[: BOXES + 1])
         self.has_boxes = len(few) <= BOXES
         if self.has_boxes:
-            self.widget = _Boxes(choices=[(endpoint.name, endpoint.name) for endpoint in few])
+            choices = [(endpoint.name, endpoint.name) for endpoint in few]
+            self.widget = _Boxes(choices=choices)  # type: ignore[assignment]  # a class in the stubs
             return
         attrs = {"data-remote": "", "data-several": "", "spellcheck": "false"}
-        self.widget = _Line({**attrs, "autocapitalize": "none", "placeholder": "search, summaries"})
-        self.help_text = "Their names, with commas between them. Type to search."
+        attrs |= {"autocapitalize": "none", "placeholder": "search, summaries"}
+        self.widget = _Line(attrs)  # type: ignore[assignment]  # a class in the stubs
+        self.help_text = "Names, separated by commas. Type to search."
         last_name = re.split(r"[\s,]", typed)[-1][:63].replace("\0", "")
         fitting = Endpoint.objects.search(last_name).sorted_by("name")[:SUGGESTIONS]
         self.offer(
@@ -54,17 +57,20 @@ class NamedEndpointsField(ComboboxField):
         )
 
     def shown(self, names: Iterable[str]) -> list[str] | str:
-        """Return the value of the input that stands for ``names``."""
+        """Return the value of the input for ``names``."""
         return list(names) if self.has_boxes else ", ".join(names)
+
+    def names_in(self, text: str) -> list[str]:
+        return _split(text)
 
     def clean(self, value: Any) -> list[Endpoint]:
         names = _split(super().clean(value if isinstance(value, str) else " ".join(value or ())))
         found = list(Endpoint.objects.filter(name__in=names).order_by("name"))
         known = {endpoint.name for endpoint in found}
         if unknown := [name for name in names if name not in known]:
-            told = ", ".join(f"“{name[:63]}”" for name in unknown[:TOLD])
-            more = f" and {len(unknown) - TOLD} more" if len(unknown) > TOLD else ""
-            raise ValidationError(f"There is no endpoint called {told}{more}.")
+            names_quoted = ", ".join(f"“{name[:63]}”" for name in unknown[:MAX_NAMED])
+            more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
+            raise ValidationError(f"There is no endpoint called {names_quoted}{more}.")
         return found
 
 

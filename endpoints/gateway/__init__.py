@@ -1,8 +1,6 @@
 """The gateway: applications call endpoints by name, and never see a key.
 
-``app`` takes a request through the others: ``calls`` (what is asked for), ``headers`` and
-``bodies`` (what came with it), ``directory`` (who may, and which routes there are), ``relay`` and
-``routing`` (which route is tried when), ``attempt`` (one route: ``plans`` says where to,
-``signing`` with which credential, ``upstream`` sends), ``tally`` and ``usage`` (what it took).
-``watch`` ends what takes too long. ``checking`` tests a key outside of any request.
+``app`` takes a request through the packages: ``http`` (parsing and limits), ``lookup`` (token,
+endpoint, routes), ``routing`` (which route is tried when), ``signing`` and ``upstream`` (sending).
+``endpoints.usage`` counts it. ``probe`` tests a key outside of any request.
 """

@@ -1,7 +1,6 @@
 """The ASGI application below ``/gateway/``."""
 
 import asyncio
-import gc
 import json
 import logging
 import traceback
@@ -12,149 +11,167 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from .admission import NO_TOKEN, check_admission, check_token
-from .aiohttp_upstream import AiohttpUpstream
-from .bodies import Body, Gone, GoogleBody, take_in
-from .calls import is_name, parse_call
-from .directory import Away, Directory
-from .exchange import NEVER, Exchange
-from .headers import sort_headers
-from .listing import list_endpoints
-from .postgres_directory import PostgresDirectory
-from .problems import Problem
-from .relay import Relay
-from .sqlite_directory import SqliteDirectory
-from .usage import UsageCounter
-from .watch import Watch
+from endpoints.usage.recorder import UsageCounter
+
+from .http.body_reader import ClientDisconnected, Receive
+from .http.deadlines import Deadline, Deadlines
+from .http.exchange import ClientRequest, Exchange, RawHeaders, Send
+from .http.headers import sort_request_headers
+from .http.memory_limits import Memory
+from .http.paths import SEE_LIST, Call, hint_for, is_name, parse_call
+from .http.problems import Problem, Refusal
+from .http.request_body import RequestReader
+from .http.uploads import MEGABYTE
+from .lookup.authorization import check_admission, check_token
+from .lookup.directory import DatabaseUnavailable, Directory
+from .lookup.postgres import PostgresDirectory
+from .lookup.sqlite import SqliteDirectory
+from .models_endpoint import describe_endpoint, list_endpoints
+from .routing import failures
+from .routing.relay import Relay
+from .upstream.aiohttp_client import AiohttpUpstream
 
 logger = logging.getLogger(__name__)
 
-STRANGERS = 16 * 1024  # bytes: a body above is taken in and read only for those with a token
-LARGE = 256 * 1024  # bytes: a body above is read beside the event loop
-BODY_SECONDS = 120  # for a caller to send the whole body
-
-DATABASE_AWAY = Problem(
-    503,
-    "database_away",
-    "The gateway cannot read its database at the moment. Try again.",
-    {"retry-after": "2"},
-)
-
-TOO_SLOW = Problem(
-    408, "body_too_slow", "The body did not arrive in time.", {"connection": "close"}
-)
-OUR_FAULT = Problem(
-    500, "internal_error", "The gateway made a mistake. Its log says where; please report it."
-)
+UNREAD_LIMIT = 16 * 1024  # bytes of a body that are skipped after a refusal, to keep a connection
+MAX_KNOWN_TOKENS = 10_000
+MAX_HEADERS = 256  # of a request; sorting as many takes well below a millisecond
+ENDPOINT_HEADER = b"x-gatehouse-endpoint"  # of calls that name no model
 
 
-class InTheMiddle(Exception):
-    """Something failed after the answer had begun. The server closes the connection."""
+class ResponseAlreadyStarted(Exception):
+    """The gateway failed after the response had started. The server closes the connection."""
 
 
 class Gateway:
-    """Serves applications, on one event loop."""
+    """Serves applications on the event loop that it was made on."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def start(self) -> None:
-        """Take up work on the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        gc.collect()
-        gc.freeze()  # Django's own objects need not be looked through again and again
+        self.loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(1, "gateway-db")
-        self._directory: Directory = open_directory()
+        self._directory = open_directory()
         self._upstream = AiohttpUpstream(settings.GATEWAY_CONNECT_SECONDS)
-        self.usage = UsageCounter(self._executor)
-        self._watch = Watch()
-        self._relay = Relay(self._upstream, self._watch, self.usage, self._executor)
-        self._max_body = settings.GATEWAY_MAX_BODY_MB * 1024 * 1024
+        self._usage = UsageCounter(self._executor)
+        self._deadlines = Deadlines()
+        self._relay = Relay(self._upstream, self._usage, self._executor)
+        self._memory = Memory(
+            settings.GATEWAY_BUFFER_MB * MEGABYTE, settings.GATEWAY_TOKEN_BUFFER_MB * MEGABYTE
+        )
+        self._reader = RequestReader(
+            max_body=settings.GATEWAY_MAX_BODY_MB * MEGABYTE,
+            max_upload=settings.GATEWAY_MAX_UPLOAD_MB * MEGABYTE,
+            first_byte_seconds=settings.GATEWAY_FIRST_BYTE_SECONDS,
+        )
+        self._known_tokens: set[str] = set()  # digests of tokens that were in force
 
-    async def stop(self) -> None:
-        """Write what was counted, and let go of every connection."""
-        if self._loop is None:
-            return
-        self._loop = None
-        self._watch.stop()
+    async def close(self) -> None:
+        """Write what was counted, and close every connection."""
+        self._deadlines.stop()
         await self._relay.settle()
-        await self.usage.close()
+        await self._usage.close()
         await self._directory.close()
         await self._upstream.close()
         self._executor.submit(connections.close_all)
         self._executor.shutdown()
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if self._loop is not asyncio.get_running_loop():
-            self.start()
-        exchange = Exchange(scope, receive, send)
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope["method"], receive, send)
         try:
-            with self._watch.over(exchange):
-                await self._serve(exchange, scope, receive)
-        except Problem as problem:
-            # Some are raised again and again, and would keep every request in their traceback.
-            await exchange.refuse(problem.with_traceback(None))
-        except Away:
+            with self._deadlines.of(receive) as deadline:
+                await self._serve(exchange, deadline, scope, receive)
+        except Refusal as refusal:
+            await exchange.refuse(refusal, close=exchange.has_unread_body)
+        except DatabaseUnavailable:
             logger.error("The gateway cannot read its database.")
-            await exchange.refuse(DATABASE_AWAY)
-        except Gone:
+            await exchange.refuse(Refusal(Problem.DATABASE_AWAY))
+        except ClientDisconnected:
             return
-        except Exception as error:  # noqa: BLE001 - the caller gets an answer, whatever it was
-            # Where, but not what: the message of an exception may hold anything.
+        except Exception as error:  # noqa: BLE001 - the client gets a response, whatever it was
+            # Where, but not what: the message of an exception may contain a secret.
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("%s in the gateway\n%s", type(error).__name__, where)
             if exchange.has_begun:
-                raise InTheMiddle from None
-            await exchange.refuse(OUR_FAULT)
+                raise ResponseAlreadyStarted from None
+            await exchange.refuse(Refusal(Problem.INTERNAL_ERROR))
 
-    async def _serve(self, exchange: Exchange, scope: dict[str, Any], receive: Any) -> None:
-        incoming = exchange.incoming = sort_headers(scope["headers"])
-        call = exchange.call = parse_call(
-            scope["method"], scope.get("raw_path") or scope["path"].encode(), incoming.dialect
+    async def _serve(
+        self, exchange: Exchange, deadline: Deadline, scope: dict[str, Any], receive: Receive
+    ) -> None:
+        if len(scope["headers"]) > MAX_HEADERS:
+            raise Refusal(Problem.TOO_MANY_HEADERS, limit=MAX_HEADERS)
+        headers = sort_request_headers(scope["headers"])
+        if headers.declared is not None:
+            exchange.has_unread_body = headers.declared > UNREAD_LIMIT
+        call = parse_call(
+            scope["method"], scope.get("raw_path") or scope["path"].encode(), headers.dialect
         )
-        if not incoming.token:
-            raise NO_TOKEN
-        digest = sha256(incoming.token.encode("latin-1")).hexdigest()
+        exchange.dialect = call.dialect
+        if call.is_native:
+            exchange.native_path, exchange.client_headers = call.path, headers.sent_on
+        if not headers.token:
+            raise Refusal(Problem.NO_TOKEN)
+        digest = sha256(headers.token.encode("latin-1")).hexdigest()
         if call.lists:
-            await self._list(exchange, digest)
+            await self._list(exchange, call, digest)
             return
-        if incoming.declared is None or incoming.declared > STRANGERS:
-            check_token(await self._directory.find(digest, ""))
-        raw = await self._take_in(exchange, receive)
-        name, exchange.body = call.endpoint, raw
-        if call.google_method:
-            exchange.body = await _read(raw, GoogleBody, call.endpoint)
-        elif not call.is_native:
-            exchange.body = await _read(raw, Body, not call.inserts_model)
-            name = name or exchange.body.model
-        found = await self._directory.find(digest, name if is_name(name) else "")
-        check_admission(found, name)
-        exchange.since = self._loop.time()
-        await self._relay.serve(exchange, found)
+        if digest not in self._known_tokens:
+            await self._check_before_body(digest)
+        with self._memory.of(digest) as memory:
+            try:
+                body = await self._reader.read(exchange, deadline, call, headers, receive, memory)
+                name = call.endpoint or getattr(body, "endpoint", "")
+                if not name and call.is_open:
+                    name = await self._endpoint_without_model(digest, scope["headers"])
+            except Refusal:
+                check_token(await self._directory.find(digest, ""))  # that error comes first
+                raise
+            found = await self._directory.find(digest, name if is_name(name) else "")
+            if found is None or found.revoked:
+                self._known_tokens.discard(digest)
+            is_unknown = found is not None and found.endpoint_id is None
+            found = check_admission(found, name, hint_for(call) if is_unknown else SEE_LIST)
+            request = ClientRequest(
+                scope["method"], scope["query_string"], headers, call, body, memory
+            )
+            await self._relay.serve(exchange, deadline, request, found)
 
-    async def _take_in(self, exchange: Exchange, receive: Any) -> bytes:
-        exchange.deadline = self._watch.seconds(BODY_SECONDS)
-        try:
-            return await take_in(receive, declared=exchange.incoming.declared, limit=self._max_body)
-        except asyncio.CancelledError:
-            if exchange.was_time_out():
-                raise TOO_SLOW from None
-            raise
-        finally:
-            exchange.deadline = NEVER
+    async def _check_before_body(self, digest: str) -> None:
+        """Raise ``Refusal`` for a token that is not in force, before its body is read.
 
-    async def _list(self, exchange: Exchange, digest: str) -> None:
+        A token that was in force is looked up together with its endpoint, once the body is there:
+        that saves a query, and nothing is served without it.
+        """
+        check_token(await self._directory.find(digest, ""))
+        if len(self._known_tokens) >= MAX_KNOWN_TOKENS:
+            self._known_tokens.clear()
+        self._known_tokens.add(digest)
+
+    async def _list(self, exchange: Exchange, call: Call, digest: str) -> None:
+        """Respond with the endpoints that the token may use, or with one of them."""
         check_token(await self._directory.find(digest, ""))
         endpoints = await self._directory.endpoints_for(digest)
-        body = json.dumps(list_endpoints(exchange.call.dialect, endpoints)).encode()
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-        await exchange.answer(200, headers, body)
+        document = list_endpoints(call.dialect, endpoints)
+        if name := call.endpoint:
+            chosen = [item for item in endpoints if item[0] == name]
+            if not chosen:
+                found = await self._directory.find(digest, name if is_name(name) else "")
+                check_admission(found, name)
+                raise Refusal(Problem.NO_WORKING_KEY, reason=failures.NO_KEY)
+            document = describe_endpoint(call.dialect, *chosen[0])
+        headers = [(b"content-type", b"application/json")]
+        await exchange.respond(200, headers, json.dumps(document).encode())
 
-
-async def _read(raw: bytes, kind: type[Body | GoogleBody], *facts: Any) -> Body | GoogleBody:
-    if len(raw) < LARGE:
-        return kind(raw, *facts)
-    return await asyncio.to_thread(kind, raw, *facts)
+    async def _endpoint_without_model(self, digest: str, headers: RawHeaders) -> str:
+        """Return the endpoint of a call that names no model: that of a header, or the only one that
+        the token may use. Raises ``Refusal``."""
+        for name, value in headers:
+            if name == ENDPOINT_HEADER:
+                return value.decode("latin-1").strip()
+        check_token(await self._directory.find(digest, ""))
+        endpoints = await self._directory.endpoints_for(digest)
+        if len(endpoints) != 1:
+            raise Refusal(Problem.NO_ENDPOINT)
+        return endpoints[0][0]
 
 
 def open_directory() -> Directory:

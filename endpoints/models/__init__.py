@@ -1,17 +1,15 @@
-"""What is stored of endpoints, of who may call them, and of how they were used."""
+"""Endpoints, their routes, gateway tokens, and what they created at providers."""
 
-from .endpoint import NAME_TAKEN, RESERVED_NAMES, Endpoint, EndpointQuerySet
+from .endpoint import RESERVED_NAMES, Endpoint, EndpointQuerySet
 from .gateway_token import GatewayToken
 from .route import Route
-from .usage import ALL_TIME, UsageBucket
+from .stored_object import StoredObject
 
 __all__ = [
-    "ALL_TIME",
-    "NAME_TAKEN",
     "RESERVED_NAMES",
     "Endpoint",
     "EndpointQuerySet",
     "GatewayToken",
     "Route",
-    "UsageBucket",
+    "StoredObject",
 ]

@@ -5,19 +5,19 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
-from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.models.naming import same_name_key, validate_printable
+from gatewayproject.console.naming import folded, validate_printable
 
 from .route import Route
 
+ENDPOINT_NAME = r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?"  # as a regular expression
 # Words with a meaning of their own in the gateway's URLs.
 RESERVED_NAMES = frozenset(
-    "v1 v1beta v1beta1 mlflow openai anthropic gemini google azure bedrock vertex models model "
-    "chat completions embeddings responses messages gateway api admin new health healthz readyz "
-    "metrics".split()
+    "v1 v1alpha v1beta v1beta1 mlflow openai anthropic gemini google azure bedrock vertex models "
+    "model endpoints chat completions embeddings responses messages gateway api admin new health "
+    "healthz readyz metrics".split()
 )
 SORTS = {
     "name": ("name",),
@@ -27,43 +27,29 @@ SORTS = {
     "created": ("created_at", "id"),
     "-created": ("-created_at", "-id"),
 }
-NAME_TAKEN = "Another endpoint already has this name."
 
 validate_url_form = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z",
+    rf"^{ENDPOINT_NAME}\Z",
     "Use lower-case letters, digits, hyphens, underscores and dots, "
-    "and begin and end with a letter or digit.",
+    "beginning and ending with a letter or digit.",
 )
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
     def search(self, text: str) -> "EndpointQuerySet":
         """Keep those whose name contains ``text``."""
-        key = same_name_key(text)
+        key = folded(text)
         return self.filter(name__contains=key) if key else self
 
     def sorted_by(self, sort: str) -> "EndpointQuerySet":
         return self.order_by(*SORTS.get(sort, SORTS["name"]))
 
-    def with_status(self) -> "EndpointQuerySet":
-        """Annotate whether any route has a key."""
-        keyed = Route.objects.filter(endpoint=OuterRef("pk"), api_key__isnull=False)
-        return self.annotate(has_key=Exists(keyed))
-
-    def in_state(self, state: str) -> "EndpointQuerySet":
-        """Keep those in one ``Endpoint.State``."""
-        match state:
-            case Endpoint.State.ACTIVE:
-                return self.with_status().filter(enabled=True, has_key=True)
-            case Endpoint.State.DISABLED:
-                return self.with_status().filter(enabled=False, has_key=True)
-            case Endpoint.State.NO_KEY:
-                return self.with_status().filter(has_key=False)
-        return self
-
     def with_routes(self) -> "EndpointQuerySet":
         return self.prefetch_related(
-            models.Prefetch("routes", Route.objects.select_related("api_key__scheme__provider"))
+            models.Prefetch(
+                "routes",
+                Route.objects.select_related("api_key__scheme__provider", "api_key__current"),
+            )
         )
 
 
@@ -71,9 +57,12 @@ class Endpoint(models.Model):
     """The name that applications call."""
 
     class State(models.TextChoices):
+        """Whether it serves; see ``services.health``."""
+
         ACTIVE = "active", "Active"
+        DEGRADED = "degraded", "Degraded"  # some routes cannot serve
+        DOWN = "down", "Down"  # none can
         DISABLED = "disabled", "Disabled"
-        NO_KEY = "no_key", "No key"
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_url_form])
     enabled = models.BooleanField(default=True)
@@ -106,13 +95,9 @@ class Endpoint(models.Model):
     def clean(self) -> None:
         if self.name in RESERVED_NAMES:
             raise ValidationError(
-                {
-                    "name": f"{self.name} has a meaning of its own in the gateway's URLs. "
-                    "Choose another name."
-                }
+                {"name": f"{self.name} is reserved in the gateway's URLs. Choose another name."}
             )
 
-    def state(self) -> State:
-        if not any(route.api_key_id for route in self.routes.all()):
-            return self.State.NO_KEY
-        return self.State.ACTIVE if self.enabled else self.State.DISABLED
+    def is_in_use(self) -> bool:
+        """Whether applications may depend on it: it is enabled, and a route has a key."""
+        return self.enabled and any(route.api_key_id for route in self.routes.all())

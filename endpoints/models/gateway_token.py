@@ -10,22 +10,21 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.models.naming import same_name_key, tidy_name, validate_one_line
+from gatewayproject.console.naming import Named, NamedQuerySet, name_key_of
 
 from .endpoint import Endpoint
 
 PREFIX = "gh_"
-SHOWN = len(PREFIX) + 6  # characters that tell tokens apart; the other 37 stay unknown
-NAME_TAKEN = "Another token already has this name."
+SHOWN = len(PREFIX) + 6  # characters that identify a token; the other 37 are not stored
 
 
-class GatewayTokenQuerySet(models.QuerySet["GatewayToken"]):
+class GatewayTokenQuerySet(NamedQuerySet["GatewayToken"]):
     def of_applications(self) -> "GatewayTokenQuerySet":
         """Keep those that people made for applications; the rest come and go with “Try it”."""
         return self.filter(purpose=GatewayToken.Purpose.APPLICATION)
 
     def search(self, text: str) -> "GatewayTokenQuerySet":
-        key = same_name_key(text)
+        key = name_key_of(text)
         return self.filter(name_key__contains=key) if key else self
 
     def in_state(self, state: str) -> "GatewayTokenQuerySet":
@@ -41,10 +40,10 @@ class GatewayTokenQuerySet(models.QuerySet["GatewayToken"]):
         return self
 
 
-class GatewayToken(models.Model):
+class GatewayToken(Named):
     """What an application presents. The token itself is shown once and stored as SHA-256 only.
 
-    A fast hash is enough: the token is 256 random bits, which nobody can guess.
+    A fast hash is enough: the token is 256 random bits, which cannot be guessed.
     """
 
     class Purpose(models.TextChoices):
@@ -56,15 +55,13 @@ class GatewayToken(models.Model):
         EXPIRED = "expired", "Expired"
         REVOKED = "revoked", "Revoked"
 
-    name = models.CharField(max_length=80, validators=[validate_one_line])
-    name_key = models.CharField(max_length=240, unique=True, editable=False)
     digest = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
-    prefix = models.CharField("begins with", max_length=SHOWN, editable=False)
+    prefix = models.CharField("prefix", max_length=SHOWN, editable=False)
     purpose = models.CharField(
         max_length=11, choices=Purpose, default=Purpose.APPLICATION, editable=False
     )
     all_endpoints = models.BooleanField(
-        "every endpoint", default=False, help_text="Also those that are created later."
+        "all endpoints", default=False, help_text="Including future ones."
     )
     endpoints = models.ManyToManyField(Endpoint, blank=True, related_name="tokens")
     expires_at = models.DateTimeField("expires", null=True, blank=True)
@@ -78,32 +75,23 @@ class GatewayToken(models.Model):
         verbose_name = "gateway token"
         ordering = ["-created_at", "-id"]
 
-    def __str__(self) -> str:
-        return self.name
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name_key = same_name_key(self.name)[:240]
-        super().save(*args, **kwargs)
-
     def get_absolute_url(self) -> str:
         return reverse("endpoints:token", args=[self.pk])
 
     def clean_fields(self, exclude: Any = None) -> None:
-        self.name = tidy_name(self.name)
-        self.name_key = same_name_key(self.name)[:240]
-        super().clean_fields({*(exclude or ()), "name_key", "digest", "prefix"})
-        if not self.name_key:
-            raise ValidationError({"name": "Enter a name that can be seen."})
+        super().clean_fields({*(exclude or ()), "digest", "prefix"})
 
     def validate_unique(self, exclude: Any = None) -> None:
-        super().validate_unique({*(exclude or ()), "name_key", "digest"})
-        others = GatewayToken.objects.filter(name_key=self.name_key).exclude(pk=self.pk)
-        if others.exists():
-            raise ValidationError({"name": ValidationError(NAME_TAKEN, code="unique")})
+        super().validate_unique({*(exclude or ()), "digest"})
 
     def clean(self) -> None:
         if self._state.adding and self.expires_at and self.expires_at <= timezone.now():
-            raise ValidationError({"expires_at": "Choose a time to come."})
+            raise ValidationError({"expires_at": "Choose a time in the future."})
+
+    @property
+    def has_page(self) -> bool:
+        """Whether it is listed: tokens of “Try it” come and go."""
+        return self.purpose == self.Purpose.APPLICATION
 
     def generate(self) -> str:
         """Give this token a new value and return it, for the only time it can be seen."""

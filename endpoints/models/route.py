@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
+from apikeys.catalogue.origins import has_dot_segments
 from apikeys.models import ApiKey
-from apikeys.models.naming import validate_one_line
+from gatewayproject.console.naming import validate_one_line
 
 
 class Route(models.Model):
@@ -31,7 +33,7 @@ class Route(models.Model):
     weight = models.PositiveSmallIntegerField(
         default=100,
         validators=[MaxValueValidator(100)],
-        help_text="Share of the traffic, in percent.",
+        help_text="Share of requests, in percent.",
     )
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -42,8 +44,10 @@ class Route(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.endpoint_id}: {self.model}"
+        return self.model
 
     def clean_fields(self, exclude: Any = None) -> None:
         self.model = self.model.strip()
         super().clean_fields(exclude)
+        if has_dot_segments(self.model):  # where it is put into a URL, that leads to another path
+            raise ValidationError({"model": "Remove “.” and “..” between slashes in the model."})

@@ -9,7 +9,7 @@ from .endpoints import (
     touch,
     update_endpoint,
 )
-from .token_facts import facts_about, facts_of
+from .token_summaries import facts_about, facts_of
 from .tokens import (
     LONGEST_LIFETIME,
     check_token,
@@ -20,14 +20,11 @@ from .tokens import (
     revoke_token,
     update_token,
 )
-from .usage import UsageKey, add_usage
 
 __all__ = [
     "DETAILS",
     "LONGEST_LIFETIME",
     "KeyDependents",
-    "UsageKey",
-    "add_usage",
     "check_token",
     "create_endpoint",
     "create_token",

@@ -1,38 +1,46 @@
-"""What the endpoints answer when a key is about to change."""
+"""Which endpoints depend on a key that is about to change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from apikeys.actors import Actor
-from apikeys.dependents import BlastRadius, Dependent
-from apikeys.models import ApiKey, Event
+from apikeys.blast_radius import BlastRadius, Dependent
+from apikeys.models import ApiKey
 from endpoints.models import Endpoint, Route
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
 
 from .endpoints import touch
+from .health import has_working_key, health_of
+
+USES_BOTH = "{} already uses {} with the same model. Edit its routes instead, or leave it out."
 
 
 class KeyDependents:
-    """Answers for the endpoints, where the apikeys app asks what depends on a key."""
+    """The endpoints that depend on a key, for the apikeys app."""
 
-    def of(self, api_key: ApiKey) -> BlastRadius:
-        others = Route.objects.filter(endpoint=OuterRef("pk"), api_key__enabled=True).exclude(
-            api_key=api_key
-        )
+    def of(self, *api_keys: ApiKey) -> BlastRadius:
+        ids = {key.pk for key in api_keys}
         endpoints = (
-            Endpoint.objects.filter(routes__api_key=api_key)
+            Endpoint.objects.filter(routes__api_key__in=ids)
             .distinct()
-            .annotate(has_other=Exists(others))
+            .with_routes()
             .order_by("name")
         )
+        health = health_of(endpoints)
         return BlastRadius(
             tuple(
                 Dependent(
                     name=endpoint.name,
                     url=endpoint.get_absolute_url(),
                     active=endpoint.enabled,
-                    left_without_key=not endpoint.has_other,
+                    left_without_key=not any(
+                        route.api_key_id not in ids and has_working_key(endpoint, route)
+                        for route in endpoint.routes.all()
+                    ),
+                    state=health[endpoint.pk].state.label,
                 )
                 for endpoint in endpoints
             )
@@ -47,19 +55,44 @@ class KeyDependents:
         )
         return dict(rows)
 
-    def move(self, api_key: ApiKey, replacement: ApiKey | None, *, by: Actor) -> None:
-        routes = Route.objects.filter(api_key=api_key)
-        endpoints = list(Endpoint.objects.filter(routes__in=routes).distinct())
-        routes.update(api_key=replacement)
-        touch(endpoint.pk for endpoint in endpoints)
-        note = f"{api_key.name} was deleted" + (
-            f"; {replacement.name} took over" if replacement else ""
+    def replace(
+        self, api_keys: Collection[ApiKey], replacement: ApiKey | None, *, by: Actor
+    ) -> None:
+        routes = Route.objects.filter(api_key__in=api_keys)
+        then = f"; {replacement.name} took over" if replacement else ""
+
+        def note(names: Sequence[str]) -> str:
+            return f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} deleted{then}"
+
+        _point(routes, replacement, note, by=by)
+
+    def move(self, api_key: ApiKey, target: ApiKey, *, names: Collection[str], by: Actor) -> None:
+        routes = Route.objects.filter(api_key=api_key, endpoint__name__in=names)
+        same = Route.objects.filter(
+            api_key=target, endpoint=OuterRef("endpoint"), model=OuterRef("model")
         )
-        for endpoint in endpoints:
-            Event.record(
-                by,
-                "key replaced" if replacement else "key removed",
-                endpoint,
-                fields=["api_key"],
-                note=note,
-            )
+        if twice := routes.filter(Exists(same)).values_list("endpoint__name", flat=True).distinct():
+            raise ValidationError({"names": USES_BOTH.format(", ".join(twice[:5]), target.name)})
+        _point(routes, target, lambda _: f"moved from {api_key.name} to {target.name}", by=by)
+
+
+def _point(
+    routes: QuerySet[Route],
+    api_key: ApiKey | None,
+    note: Callable[[Sequence[str]], str],
+    *,
+    by: Actor,
+) -> None:
+    """Give ``routes`` another key, or none. ``note`` turns the old names into the event's note."""
+    old_names: dict[Endpoint, list[str]] = {}
+    for route in routes.select_related("endpoint", "api_key").order_by("endpoint", "id"):
+        names = old_names.setdefault(route.endpoint, [])
+        if route.api_key and route.api_key.name not in names:
+            names.append(route.api_key.name)
+    routes.update(api_key=api_key)
+    touch(endpoint.pk for endpoint in old_names)
+    act = "key replaced" if api_key else "key removed"
+    AuditEvent.record_all(
+        AuditEvent.of(by, act, endpoint, fields=["api_key"], note=note(names))
+        for endpoint, names in old_names.items()
+    )

@@ -1,36 +1,36 @@
 """Create, edit and delete endpoints with their routes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apikeys.actors import Actor
-from apikeys.models import Event
-from apikeys.services import Conflict, lock_keys
-from endpoints.models import NAME_TAKEN, Endpoint, Route
+from apikeys.models import ApiKey
+from endpoints.models import Endpoint, Route
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.naming import unique_name
 
 from .routes import clean_routes, fallbacks, name_of, primaries
 
 DETAILS = ("name", "enabled", "description")
-KEY_GONE = "This key was deleted in the meantime. Choose another."
+KEY_GONE = "This key has been deleted. Choose another one."
 
 
 def create_endpoint(endpoint: Endpoint, routes: Sequence[Route], *, by: Actor) -> Endpoint:
     """Save a new endpoint with its routes. Raises ``ValidationError``."""
     _validate(endpoint, routes)
     endpoint.created_by = by.name
-    try:
-        with transaction.atomic():
-            _lock_keys(routes)
-            endpoint.save(force_insert=True)
-            _save_routes(endpoint, routes)
-            Event.record(by, "created", endpoint, fields=[*DETAILS, *_changes([], routes)])
-    except IntegrityError:
-        raise ValidationError({"name": NAME_TAKEN}) from None
+    with unique_name(Endpoint, "name"), transaction.atomic():
+        _lock_keys(routes)
+        endpoint.save(force_insert=True)
+        _save_routes(endpoint, routes)
+        AuditEvent.record(by, "created", endpoint, fields=[*DETAILS, *_changes([], routes)])
     return endpoint
 
 
@@ -42,21 +42,18 @@ def update_endpoint(
     Raises ``ValidationError``, and ``Conflict`` where the endpoint is no longer at ``rev``.
     """
     _validate(endpoint, routes)
-    try:
-        with transaction.atomic():
-            stored = Endpoint.objects.filter(pk=endpoint.pk, rev=rev).first()
-            if stored is None:
-                raise Conflict
-            before = list(stored.routes.all())
-            changed = [name for name in DETAILS if getattr(endpoint, name) != getattr(stored, name)]
-            changed += _changes(before, routes)
-            if changed:
-                _lock_keys(routes, before)
-                save_details(endpoint, rev=rev)
-                _save_routes(endpoint, routes)
-                Event.record(by, "edited", endpoint, fields=changed)
-    except IntegrityError:
-        raise ValidationError({"name": NAME_TAKEN}) from None
+    with unique_name(Endpoint, "name"), transaction.atomic():
+        stored = Endpoint.objects.filter(pk=endpoint.pk, rev=rev).first()
+        if stored is None:
+            raise Conflict
+        before = list(stored.routes.all())
+        changed = [name for name in DETAILS if getattr(endpoint, name) != getattr(stored, name)]
+        changed += _changes(before, routes)
+        if changed:
+            _lock_keys(routes, before)
+            save_details(endpoint, rev=rev)
+            _save_routes(endpoint, routes)
+            AuditEvent.record(by, "edited", endpoint, fields=changed)
     return changed
 
 
@@ -69,11 +66,11 @@ def delete_endpoint(endpoint: Endpoint, *, by: Actor, rev: int, confirmation: st
         stored = Endpoint.objects.select_for_update().filter(pk=endpoint.pk, rev=rev).first()
         if stored is None:
             raise Conflict
-        if stored.state() == Endpoint.State.ACTIVE and confirmation.strip() != stored.name:
+        if stored.is_in_use() and confirmation.strip() != stored.name:
             raise ValidationError(
                 {"confirmation": f"Type the name of the endpoint, {stored.name}, to delete it."}
             )
-        Event.record(by, "deleted", stored)
+        AuditEvent.record(by, "deleted", stored)
         stored.delete()
 
 
@@ -92,8 +89,9 @@ def save_details(endpoint: Endpoint, *, rev: int) -> None:
 
 
 def _validate(endpoint: Endpoint, routes: Sequence[Route]) -> None:
-    errors: dict[str, list[str]] = {}
-    for check in (endpoint.full_clean, lambda: clean_routes(routes)):
+    errors: dict[str, list[Any]] = {}
+    checks: Sequence[Callable[[], None]] = (endpoint.full_clean, partial(clean_routes, routes))
+    for check in checks:
         try:
             check()
         except ValidationError as error:
@@ -124,10 +122,10 @@ def _contents(routes: Sequence[Route]) -> list[dict[str, Any]]:
 
 def _lock_keys(routes: Sequence[Route], before: Sequence[Route] = ()) -> None:
     """Keep the keys of ``routes`` from being deleted now; refuse where one is gone already."""
-    locked = lock_keys(*{route.api_key_id for route in (*routes, *before)})
+    locked = ApiKey.objects.lock(*{route.api_key_id for route in (*routes, *before)})
     gone = {
-        name_of("api_key", number): KEY_GONE
-        for number, route in enumerate(routes, 1)
+        name_of("api_key", index): KEY_GONE
+        for index, route in enumerate(routes)
         if route.api_key_id and route.api_key_id not in locked
     }
     if gone:

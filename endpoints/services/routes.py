@@ -1,5 +1,6 @@
 """What the routes of one endpoint have to be, each of them and together."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -11,39 +12,53 @@ from endpoints.models import Route
 
 MOST_ROUTES = 20
 ALL_TRAFFIC = 100  # percent
+PREFIX = "routes"  # of the formset that has them
 FIELDS = ("kind", "route", "api_key", "model", "weight")
+# What providers call their embedding models: text-embedding-3-small, embed-v4.0, bge-m3, voyage-3.
+_EMBEDDING_MODEL = re.compile(r"embed|(?:^|/)(?:bge|e5|gte|voyage)-(?!.*rerank)", re.IGNORECASE)
 
 
-def name_of(field: str, number: int) -> str:
-    """Return what ``field`` of the first, second, … route is called in forms and refusals."""
-    return field if number == 1 else f"{field}_{number}"
+def name_of(field: str, index: int) -> str:
+    """Return what ``field`` of the route at ``index`` is called in forms and errors."""
+    return f"{PREFIX}-{index}-{field}"
 
 
-def clean_routes(routes: Sequence[Route], *, known: Collection[str] = ()) -> None:
+def clean_routes(routes: Sequence[Route]) -> None:
     """Check each route, and then all of them together.
 
     Raises ``ValidationError`` under the names of ``name_of``, or under ``routes`` for what is about
-    several. Fields of which an error is ``known`` are left out.
+    several.
     """
-    names = {name_of(field, number) for number in range(1, len(routes) + 1) for field in FIELDS}
     errors: dict[str, Any] = {}
-    for number, route in enumerate(routes, 1):
-        exclude = {field for field in FIELDS if name_of(field, number) in known}
+    for index, route in enumerate(routes):
         try:
-            route.full_clean(exclude={*exclude, "endpoint"})
+            route.full_clean(exclude={"endpoint"})
         except ValidationError as error:
-            errors |= {name_of(field, number): told for field, told in error.error_dict.items()}
+            errors |= {name_of(field, index): found for field, found in error.error_dict.items()}
     if errors:
         raise ValidationError(errors)
-    if names.isdisjoint(known):
+    try:
         check_routes(routes)
+    except ValidationError as error:
+        raise ValidationError({"routes": error.messages}) from None
 
 
 def check_routes(routes: Sequence[Route]) -> None:
     """Refuse valid routes that make no sense together."""
-    told = [*_crowd(routes), *_repetitions(routes), *_shares(routes)]
-    if told:
-        raise ValidationError({"routes": told})
+    errors = []
+    if len(routes) > MOST_ROUTES:
+        errors.append(
+            f"An endpoint has at most {MOST_ROUTES} routes. Remove {len(routes) - MOST_ROUTES}."
+        )
+    errors += _repetitions(routes)
+    if not primaries(routes):
+        errors.append("Add a primary route. Every request starts there.")
+    elif (total := weight_of(routes)) != ALL_TRAFFIC:
+        errors.append(
+            f"The weights of the primary routes add up to {total}. Make them {ALL_TRAFFIC}."
+        )
+    if errors:
+        raise ValidationError(errors)
 
 
 def primaries(routes: Iterable[Route]) -> list[Route]:
@@ -54,14 +69,44 @@ def fallbacks(routes: Iterable[Route]) -> list[Route]:
     return [route for route in routes if route.kind == Route.Kind.FALLBACK]
 
 
+def dialects_of(keys: Sequence[ApiKey]) -> list[str]:
+    """Return the APIs that all of ``keys`` offer, OpenAI's first."""
+    offered = [set(key.scheme.route.dialects if key.scheme.route else ()) for key in keys]
+    return [
+        dialect
+        for dialect in ("openai", "anthropic", "google")
+        if offered and all(dialect in each for each in offered)
+    ]
+
+
+def operations_of(key: ApiKey, dialect: str) -> Collection[str]:
+    """Return which operations of ``dialect`` the key's provider is known to have."""
+    route = key.scheme.route
+    facts = route.dialects.get(dialect) if route else None  # type: ignore[call-overload]
+    return facts.operations if facts else ()
+
+
+def embeds(routes: Collection[Route]) -> bool:
+    """Return whether all models are embedding models, by their names."""
+    return bool(routes) and all(_EMBEDDING_MODEL.search(route.model) for route in routes)
+
+
+def titled(routes: Iterable[Route]) -> list[tuple[str, Route]]:
+    """Return each route with what it is called: Primary, Primary 2, 1st fallback."""
+    first, then = primaries(routes), fallbacks(routes)
+    names = ["Primary"] if len(first) == 1 else [f"Primary {n}" for n in range(1, len(first) + 1)]
+    names += [fallback_title(place) for place in range(1, len(then) + 1)]
+    return list(zip(names, [*first, *then], strict=True))
+
+
+def fallback_title(place: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10 if place // 10 != 1 else 0, "th")
+    return f"{place}{ending} fallback"
+
+
 def weight_of(routes: Iterable[Route]) -> int:
     """Return what the weights of the primary routes add up to: 100, where all is well."""
     return sum(route.weight for route in primaries(routes))
-
-
-def _crowd(routes: Sequence[Route]) -> Iterable[str]:
-    if len(routes) > MOST_ROUTES:
-        yield f"An endpoint has at most {MOST_ROUTES} routes. Remove {len(routes) - MOST_ROUTES}."
 
 
 def _repetitions(routes: Sequence[Route]) -> Iterable[str]:
@@ -72,15 +117,5 @@ def _repetitions(routes: Sequence[Route]) -> Iterable[str]:
     )
     for (api_key_id, model), count in repeated.items():
         if name := names.get(api_key_id):  # a key that was just deleted is refused by the lock
-            yield f"{name} with {model} is listed {_times(count)}. Keep one of them."
-
-
-def _shares(routes: Sequence[Route]) -> Iterable[str]:
-    if not primaries(routes):
-        yield "Every request begins at a primary route. Add one."
-    elif (total := weight_of(routes)) != ALL_TRAFFIC:
-        yield f"The weights of the primary routes add up to {total}. Make them {ALL_TRAFFIC}."
-
-
-def _times(count: int) -> str:
-    return "twice" if count == 2 else f"{count} times"
+            times = "twice" if count == 2 else f"{count} times"
+            yield f"{name} with {model} is listed {times}. Keep one of them."

@@ -5,23 +5,24 @@ import json
 import secrets
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from apikeys.actors import Actor
-from apikeys.models import Event
-from apikeys.services import Conflict
 from endpoints.models import Endpoint, GatewayToken
-from endpoints.models.gateway_token import NAME_TAKEN
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.naming import unique_name
 
 LONGEST_LIFETIME = timedelta(days=36_525)  # a hundred years; what lasts longer never expires
 TRIAL_LIFETIME = timedelta(minutes=10)
 TRIALS_KEPT = timedelta(days=1)  # after they expired
 
-NO_ENDPOINT = "Name at least one endpoint, or allow every endpoint."
-TOLD = 3  # names in a refusal
+NO_ENDPOINT = "Choose at least one endpoint, or All endpoints."
+MAX_NAMED = 3  # endpoints in an error
 
 _COLUMNS = ("name", "all_endpoints", "expires_at")
 
@@ -35,14 +36,11 @@ def create_token(token: GatewayToken, endpoints: Collection[Endpoint], *, by: Ac
     token.created_by = by.name
     plaintext = token.generate()
     fields = ["name", "all_endpoints" if token.all_endpoints else "endpoints"]
-    try:
-        with transaction.atomic():
-            _keep_from_going(endpoints)
-            token.save(force_insert=True)
-            token.endpoints.set(() if token.all_endpoints else endpoints)
-            Event.record(by, "created", token, fields=[*fields, "expires_at"])
-    except IntegrityError:
-        raise ValidationError({"name": NAME_TAKEN}) from None
+    with unique_name(GatewayToken), transaction.atomic():
+        _keep_from_going(endpoints)
+        token.save(force_insert=True)
+        token.endpoints.set(() if token.all_endpoints else endpoints)
+        AuditEvent.record(by, "created", token, fields=[*fields, "expires_at"])
     return plaintext
 
 
@@ -54,23 +52,20 @@ def update_token(
     ``seen`` is the digest of the token that the person looked at; where it is another by now,
     ``Conflict`` is raised and nothing happens. Raises ``ValidationError``.
     """
-    try:
-        with transaction.atomic():
-            stored = _locked(token)
-            if digest_of_details(stored) != seen:
-                raise Conflict
-            check_token(token, endpoints, stored=stored)
-            _keep_from_going(endpoints)
-            changed = [name for name in _COLUMNS if getattr(token, name) != getattr(stored, name)]
-            wanted = set() if token.all_endpoints else {endpoint.pk for endpoint in endpoints}
-            if wanted != set(_endpoint_ids(stored)):
-                token.endpoints.set(wanted)
-                changed.append("endpoints")
-            if changed:
-                token.save(update_fields=[*_COLUMNS, "name_key"])
-                Event.record(by, "edited", token, fields=changed)
-    except IntegrityError:
-        raise ValidationError({"name": NAME_TAKEN}) from None
+    with unique_name(GatewayToken), transaction.atomic():
+        stored = _locked(token)
+        if digest_of_details(stored) != seen:
+            raise Conflict
+        check_token(token, endpoints, stored=stored)
+        _keep_from_going(endpoints)
+        changed = [name for name in _COLUMNS if getattr(token, name) != getattr(stored, name)]
+        wanted = set() if token.all_endpoints else {endpoint.pk for endpoint in endpoints}
+        if wanted != set(_endpoint_ids(stored)):
+            token.endpoints.set(wanted)
+            changed.append("endpoints")
+        if changed:
+            token.save(update_fields=[*_COLUMNS, "name_key"])
+            AuditEvent.record(by, "edited", token, fields=changed)
     return changed
 
 
@@ -82,7 +77,7 @@ def revoke_token(token: GatewayToken, *, by: Actor) -> bool:
             return False
         stored.revoked_at = timezone.now()
         stored.save(update_fields=["revoked_at"])
-        Event.record(by, "revoked", stored, fields=["revoked_at"])
+        AuditEvent.record(by, "revoked", stored, fields=["revoked_at"])
     return True
 
 
@@ -92,14 +87,17 @@ def delete_token(token: GatewayToken, *, by: Actor) -> None:
         stored = _locked(token)
         if stored.state() == GatewayToken.State.ACTIVE:
             raise ValidationError("This token is active. Revoke it before you delete it.")
-        Event.record(by, "deleted", stored)
+        AuditEvent.record(by, "deleted", stored)
         stored.delete()
 
 
 def issue_trial_token(
     endpoint: Endpoint, *, by: Actor, lifetime: timedelta = TRIAL_LIFETIME
 ) -> str:
-    """Return a token that reaches ``endpoint`` and nothing else for a few minutes."""
+    """Return a token that reaches ``endpoint`` and nothing else for a few minutes.
+
+    The audit event is about the endpoint, since the token cannot be used elsewhere.
+    """
     now = timezone.now()
     trials = GatewayToken.objects.filter(purpose=GatewayToken.Purpose.TRIAL)
     name = f"Try it: {endpoint.name[:30]} by {by.name[:20]} {secrets.token_hex(8)}"
@@ -115,7 +113,7 @@ def issue_trial_token(
         _keep_from_going([endpoint])
         token.save(force_insert=True)
         token.endpoints.set([endpoint])
-        Event.record(by, "created", token, fields=["name", "endpoints", "expires_at"])
+        AuditEvent.record(by, "tried", endpoint)
     return plaintext
 
 
@@ -123,7 +121,7 @@ def check_token(
     token: GatewayToken, endpoints: Collection[Endpoint], *, stored: GatewayToken | None = None
 ) -> None:
     """Raise ``ValidationError`` with everything that keeps ``token`` from being saved."""
-    errors: dict[str, list[str]] = {}
+    errors: dict[str, list[Any]] = {}
     try:
         token.full_clean(validate_unique=False)
         token.validate_unique()  # a name that cannot be stored cannot be looked up either
@@ -132,9 +130,11 @@ def check_token(
     if not (token.all_endpoints or endpoints):
         errors["endpoints"] = [NO_ENDPOINT]
     if stored is not None and stored.revoked_at is not None:
-        errors.setdefault(NON_FIELD_ERRORS, []).append("This token is revoked, for good.")
+        errors.setdefault(NON_FIELD_ERRORS, []).append(
+            "This token is revoked. This cannot be undone."
+        )
     if stored is not None and token.expires_at != stored.expires_at and token.state() == "expired":
-        errors["expires_at"] = ["Choose a time to come. To end it now, revoke the token."]
+        errors["expires_at"] = ["Choose a time in the future. To end the token now, revoke it."]
     if errors:
         raise ValidationError(errors)
 
@@ -168,5 +168,5 @@ def _keep_from_going(endpoints: Collection[Endpoint]) -> None:
     rows = Endpoint.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
     gone = wanted.keys() - set(rows.values_list("pk", flat=True))
     if gone:
-        names = ", ".join(sorted(wanted[pk] for pk in gone)[:TOLD])
-        raise ValidationError({"endpoints": f"Deleted in the meantime: {names}."})
+        names = ", ".join(sorted(wanted[pk] for pk in gone)[:MAX_NAMED])
+        raise ValidationError({"endpoints": f"Already deleted: {names}."})

@@ -5,25 +5,29 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from apikeys.actors import Actor
-from apikeys.models import Event
-from apikeys.pages import (
+from endpoints import services
+from endpoints.forms.tokens import ConfirmForm, TokenForm, TokenListForm
+from endpoints.models import Endpoint, GatewayToken
+from endpoints.services.routes import dialects_of, embeds
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.list_pages import page_of
+from gatewayproject.console.views import (
+    add_saved_messages,
     may,
-    page_of,
     posted,
     render_form,
     require_form_methods,
     require_page_methods,
+    without_empty_parameters,
 )
-from apikeys.services import Conflict
-from endpoints import services
-from endpoints.forms.tokens import ConfirmForm, TokenForm, TokenListForm
-from endpoints.models import Endpoint, GatewayToken
 
 HISTORY = 50
 
 
 @require_page_methods
+@without_empty_parameters
 def token_list(request: HttpRequest) -> HttpResponse:
     form = TokenListForm(request.GET)
     page = page_of(form.tokens(), GatewayToken.objects.all(), request.GET.get("page"))
@@ -37,7 +41,7 @@ def token_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "token": token,
         "facts": services.facts_of(token),
-        "events": Event.objects.about(token)[:HISTORY],
+        "events": AuditEvent.objects.about(token)[:HISTORY],
     }
     return render(request, "tokens/detail.html", context)
 
@@ -68,13 +72,20 @@ def token_new(request: HttpRequest) -> HttpResponse:
 
 
 def _show_once(request: HttpRequest, token: GatewayToken, plaintext: str) -> HttpResponse:
-    """Answer with the token itself: no redirect, message, session or cookie ever carries it."""
+    """Respond with the token itself: no redirect, message, session or cookie contains it."""
     callable_ones = Endpoint.objects.all() if token.all_endpoints else token.endpoints.all()
+    endpoint = callable_ones.order_by("-enabled", "name").first()
+    routes = list(endpoint.routes.select_related("api_key__scheme")) if endpoint else []
+    keys = [route.api_key for route in routes if route.api_key]
+    is_embedding = embeds(routes)
+    operation = "embeddings" if is_embedding else "chat/completions"
     context = {
         "token": token,
         "plaintext": plaintext,
-        "url": request.build_absolute_uri("/gateway/v1/chat/completions"),
-        "model": callable_ones.order_by("-enabled", "name").values_list("name", flat=True).first(),
+        "url": request.build_absolute_uri(f"/gateway/v1/{operation}"),
+        "endpoint": endpoint,
+        "is_embedding": is_embedding,
+        "has_example": not keys or "openai" in dialects_of(keys),
     }
     return render(request, "tokens/created.html", context, status=201)
 
@@ -86,6 +97,7 @@ def token_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if token.state() == GatewayToken.State.REVOKED:
         return _in_the_way(request, "tokens/edit.html", token)
     form = TokenForm(posted(request), token=token, typed=request.GET.get("endpoints", ""))
+    is_late = False
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
@@ -94,25 +106,16 @@ def token_edit(request: HttpRequest, pk: int) -> HttpResponse:
             )
         except ValidationError as error:
             form.show(error)
-        except Conflict:
-            return _edit_again(request, pk)
+        except Conflict:  # another user saved since this request began
+            token, is_late = _get(pk), True
+            if token.state() == GatewayToken.State.REVOKED:
+                return _in_the_way(request, "tokens/edit.html", token)
+            form = TokenForm(form.data, token=token)
         else:
-            saved = f"Saved {token.name}." if changed else f"Nothing was changed in {token.name}."
-            messages.success(request, saved)
+            add_saved_messages(request, token, changed, form.review)
             return redirect(token)
-    return render_form(request, "tokens/edit.html", form, token=_get(pk))
-
-
-def _edit_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Somebody else saved first: what was typed stays, on top of what is stored now."""
-    token = _get(pk)
-    if token.state() == GatewayToken.State.REVOKED:
-        return _in_the_way(request, "tokens/edit.html", token)
-    data = request.POST.copy()
-    data["seen"] = services.digest_of_details(token)
-    form = TokenForm(data, token=token)
-    context = {"token": _get(pk), "conflict": Event.objects.about(token).first()}
-    return render_form(request, "tokens/edit.html", form, **context, status=409)
+    is_conflict = is_late or form.review.is_needed
+    return render_form(request, "tokens/edit.html", form, is_conflict=is_conflict, token=_get(pk))
 
 
 @require_form_methods
@@ -128,7 +131,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         if is_news:
             messages.success(request, f"Revoked {token.name}.")
         else:
-            messages.info(request, f"{token.name} was revoked already.")
+            messages.info(request, f"{token.name} was already revoked.")
         return redirect(token)
     return render_form(request, "tokens/revoke.html", form, token=token)
 
@@ -151,7 +154,7 @@ def token_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _in_the_way(request: HttpRequest, template: str, token: GatewayToken) -> HttpResponse:
-    """Say why this cannot be done to ``token`` as it stands."""
+    """Show why this cannot be done to ``token`` now."""
     status = 409 if request.method == "POST" else 200
     return render(request, template, {"token": token, "in_the_way": True}, status=status)
 

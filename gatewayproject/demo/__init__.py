@@ -1,1 +1,1 @@
-"""Gatehouse without a provider account: an imitation provider on loopback."""
+"""A demo without a provider account: sample data, sample traffic and a simulated LLM provider."""

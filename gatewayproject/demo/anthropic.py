@@ -3,20 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatewayproject.demo import speech
-from gatewayproject.demo.answers import (
-    CACHED_TOKENS,
-    INPUT_TOKENS,
-    OUTPUT_TOKENS,
-    UNCACHED_TOKENS,
-    Answer,
-    dumps,
-    json_answer,
-)
-from gatewayproject.demo.openai import bearer
-from gatewayproject.demo.speech import Ask
+from . import generator
+from .api_request import ApiRequest
+from .generator import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, UNCACHED_TOKENS
+from .http_response import Response, json_response, to_json
+from .openai import bearer
 
-IDENTIFIED = (("request-id", "req_made_up"),)
+REQUEST_ID = (("request-id", "req_made_up"),)
 PROMPT_USAGE = {
     "input_tokens": UNCACHED_TOKENS,
     "cache_creation_input_tokens": 0,
@@ -38,44 +31,45 @@ def key(headers: Mapping[bytes, bytes]) -> str | None:
     return headers.get(b"x-api-key", b"").decode("latin-1") or bearer(headers)
 
 
-def refusal(headers: Mapping[bytes, bytes]) -> Answer:
+def unauthorized(headers: Mapping[bytes, bytes]) -> Response:
     given = key(headers)
-    return failure(401, f"invalid key: {given}" if given else "x-api-key header is required")
+    return error(401, f"invalid key: {given}" if given else "x-api-key header is required")
 
 
-def failure(status: int, message: str) -> Answer:
+def error(status: int, message: str) -> Response:
     kind = ERRORS.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    error = {"type": kind, "message": message}
-    content = {"type": "error", "error": error, "request_id": "req_made_up"}
-    return json_answer(content, status, IDENTIFIED)
+    details = {"type": kind, "message": message}
+    content = {"type": "error", "error": details, "request_id": "req_made_up"}
+    return json_response(content, status, REQUEST_ID)
 
 
-def messages(ask: Ask) -> Answer:
-    heard, tools = ask.said["messages"], ask.said.get("tools")
-    calls_tool = speech.wants_tool(tools, heard)
-    content = tool_use(tools) if calls_tool else {"type": "text", "text": ask.reply_to(heard)}
-    reason = "tool_use" if calls_tool else "end_turn"
-    if not (ask.said.get("stream") or ask.act == "streamRawPredict"):
-        return json_answer(message(ask, [content], reason, USAGE), headers=IDENTIFIED)
-    return Answer(
-        headers=(("content-type", "text/event-stream; charset=utf-8"), *IDENTIFIED),
+def messages(request: ApiRequest) -> Response:
+    conversation, tools = request.body["messages"], request.body.get("tools")
+    if generator.wants_tool(tools, conversation):
+        content, reason = tool_use(tools), "tool_use"
+    else:
+        content, reason = {"type": "text", "text": request.reply_to(conversation)}, "end_turn"
+    if not (request.body.get("stream") or request.operation == "streamRawPredict"):
+        return json_response(message(request, [content], reason, USAGE), headers=REQUEST_ID)
+    return Response(
+        headers=(("content-type", "text/event-stream; charset=utf-8"), *REQUEST_ID),
         chunks=[
-            b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(event))
-            for event in events(ask, content, reason)
+            b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(event))
+            for event in events(request, content, reason)
         ],
-        pause=ask.pause,
+        pause=request.pause,
     )
 
 
-def events(ask: Ask, content: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
-    begun = message(ask, [], None, {**USAGE, "output_tokens": 1})
-    yield {"type": "message_start", "message": begun}
+def events(request: ApiRequest, content: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
+    started = message(request, [], None, {**USAGE, "output_tokens": 1})
+    yield {"type": "message_start", "message": started}
     if content["type"] == "text":
-        block = {"type": "text", "text": ""}
-        deltas = [{"type": "text_delta", "text": piece} for piece in ask.pieces(content["text"])]
+        block: dict[str, Any] = {"type": "text", "text": ""}
+        deltas = [{"type": "text_delta", "text": part} for part in request.split(content["text"])]
     else:
         block = {**content, "input": {}}
-        halves = speech.in_halves(dumps(content["input"]).decode())
+        halves = generator.halves(to_json(content["input"]).decode())
         deltas = [{"type": "input_json_delta", "partial_json": half} for half in ("", *halves)]
     yield {"type": "content_block_start", "index": 0, "content_block": block}
     yield {"type": "ping"}
@@ -91,13 +85,13 @@ def events(ask: Ask, content: dict[str, Any], reason: str) -> Iterator[dict[str,
 
 
 def message(
-    ask: Ask, content: list[dict[str, Any]], reason: str | None, usage: dict[str, Any]
+    request: ApiRequest, content: list[dict[str, Any]], reason: str | None, usage: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "id": "msg_made_up",
         "type": "message",
         "role": "assistant",
-        "model": ask.model,
+        "model": request.model,
         "content": content,
         "stop_reason": reason,
         "stop_sequence": None,
@@ -106,22 +100,22 @@ def message(
 
 
 def tool_use(tools: Any) -> dict[str, Any]:
-    made_up = speech.made_up_arguments(tools[0].get("input_schema"))
-    return {"type": "tool_use", "id": "toolu_made_up", "name": tools[0]["name"], "input": made_up}
+    arguments = generator.example_arguments(tools[0].get("input_schema"))
+    return {"type": "tool_use", "id": "toolu_made_up", "name": tools[0]["name"], "input": arguments}
 
 
-def count_tokens(ask: Ask) -> Answer:
-    return json_answer({"input_tokens": INPUT_TOKENS}, headers=IDENTIFIED)
+def count_tokens(request: ApiRequest) -> Response:
+    return json_response({"input_tokens": INPUT_TOKENS}, headers=REQUEST_ID)
 
 
-def models(ask: Ask) -> Answer:
-    data = [model_object(name) for name in speech.MODELS]
-    ends = {"first_id": speech.MODELS[0], "last_id": speech.MODELS[-1]}
-    return json_answer({"data": data, "has_more": False, **ends}, headers=IDENTIFIED)
+def models(request: ApiRequest) -> Response:
+    data = [model_object(name) for name in generator.MODELS]
+    ends = {"first_id": generator.MODELS[0], "last_id": generator.MODELS[-1]}
+    return json_response({"data": data, "has_more": False, **ends}, headers=REQUEST_ID)
 
 
-def model(ask: Ask) -> Answer:
-    return json_answer(model_object(ask.model), headers=IDENTIFIED)
+def model(request: ApiRequest) -> Response:
+    return json_response(model_object(request.model), headers=REQUEST_ID)
 
 
 def model_object(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""An imitation LLM provider on loopback, for ``make demo``, the tests and the benchmarks.
+"""A simulated LLM provider, for ``make demo``, the tests and the benchmarks.
 
-It speaks the dialects of OpenAI, Anthropic, Google and Bedrock, wants a key and takes any, and does
-what the name of the model says (see ``moods``). It is meant for loopback and for made-up keys.
+It supports the dialects of OpenAI, Anthropic, Google and Bedrock, and accepts any key. The name of
+the model can request errors and delays (see ``behaviors``). Use it only on loopback.
 """
 
 import argparse
@@ -12,34 +12,28 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-from gatewayproject.demo import dialects, serving, tokens
-from gatewayproject.demo.answers import (
-    CACHED_TOKENS,
-    INPUT_TOKENS,
-    OUTPUT_TOKENS,
-    UNCACHED_TOKENS,
-    Answer,
-    json_answer,
-)
-from gatewayproject.demo.dialects import Dialect
-from gatewayproject.demo.moods import MOODS, Scene, mood_of
-from gatewayproject.demo.protocol import Connection
-from gatewayproject.demo.script import Script
+from . import dialects, server, token_service
+from .behaviors import BEHAVIORS, Normal, behavior_of
+from .connection import Connection, RawRequest
+from .dialects import Dialect
+from .generator import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, UNCACHED_TOKENS
+from .http_response import Response, json_response
+from .scripted_responses import ScriptedResponses
 
 __all__ = [
     "CACHED_TOKENS",
     "INPUT_TOKENS",
     "OUTPUT_TOKENS",
     "UNCACHED_TOKENS",
-    "Answer",
     "Provider",
     "Received",
-    "json_answer",
+    "Response",
+    "json_response",
 ]
 
-CACHED_BODY = 16 * 1024  # bytes; a request as small as this is understood once and remembered
+MAX_CACHED_BODY = 16 * 1024  # bytes; smaller requests are interpreted once and cached
 
-understand_again = lru_cache(maxsize=128)(dialects.understand)
+cached_interpret = lru_cache(maxsize=128)(dialects.interpret)
 
 
 class Received(NamedTuple):
@@ -52,10 +46,10 @@ class Received(NamedTuple):
 
 
 class Provider:
-    """The provider; ``record`` keeps every request, ``pause`` is the seconds between chunks.
+    """The provider. ``record`` keeps every request; ``pause`` is the seconds between chunks.
 
-    ``accept_keys`` are the only keys that are good (None: any), ``redirect_to`` the origin that the
-    model ``redirect`` sends to, ``token_lifetime`` the seconds that its OAuth tokens last.
+    ``accept_keys`` are the only valid keys (None: any), ``redirect_to`` is where the model
+    ``redirect`` redirects to, and ``token_lifetime`` is the lifetime of OAuth tokens in seconds.
     """
 
     def __init__(
@@ -78,112 +72,105 @@ class Provider:
     def open_connections(self) -> int:
         return len(self.connections)
 
-    # What it is told
+    # Scripted responses
 
     def clear(self) -> None:
-        """Forget the requests, the count of aborted ones and every answer told in advance."""
+        """Forget the requests, the count of aborted ones and all scripted responses."""
         self.requests: list[Received] = []
         self.aborted = 0
-        self.told = Script()
+        self.scripted = ScriptedResponses()
 
-    def next_answers(self, *answers: Answer) -> None:
-        """Give these answers first, in order, whatever is asked."""
-        self.told.for_anything(*answers)
+    def next_responses(self, *responses: Response) -> None:
+        """Send these responses next, in order, whatever the requests are."""
+        self.scripted.add(*responses)
 
-    def script(self, key: str, *answers: Answer, forever: bool = False) -> None:
-        """Give these to requests for the model ``key``, or with it in their path.
+    def script(self, key: str, *responses: Response, repeat: bool = False) -> None:
+        """Send these responses to requests for the model ``key`` or with ``key`` in their path.
 
-        ``forever`` starts them over when they are used up.
+        With ``repeat``, start again after the last one.
         """
-        self.told.for_name(key, *answers, forever=forever)
+        self.scripted.add_for(key, *responses, repeat=repeat)
 
-    # What it answers
+    # Responses
 
-    def answer_to(
-        self,
-        method: str,
-        target: bytes,
-        pairs: list[tuple[bytes, bytes]],
-        headers: Mapping[bytes, bytes],
-        body: bytes,
-    ) -> Answer:
-        """Answer a request; ``pairs`` are the headers as sent, ``headers`` by lower-case name."""
-        sent = target.decode("latin-1")
+    def respond(self, request: RawRequest) -> Response:
+        method, _, header_list, headers, body = request
+        target = request.target.decode("latin-1")
         if self.record:
-            told = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
-            self.requests.append(Received(method, sent, told, body))
-        read = understand_again if len(body) <= CACHED_BODY else dialects.understand
-        dialect, model, answer = read(
-            method, sent, body, client=client_of(headers), pause=self.pause
-        )
-        path = sent.partition("?")[0]
-        if told_before := self.told.answer_to(model, path):
-            return told_before
+            pairs = [
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in header_list
+            ]
+            self.requests.append(Received(method, target, pairs, body))
+        interpret = cached_interpret if len(body) <= MAX_CACHED_BODY else dialects.interpret
+        client = "google" if b"x-goog-api-key" in headers else None
+        if b"anthropic-version" in headers:
+            client = "anthropic"
+        dialect, model, response = interpret(method, target, body, client=client, pause=self.pause)
+        path = target.partition("?")[0]
+        if scripted := self.scripted.take(model, path):
+            return scripted
         if dialect is not None:
-            return self.in_dialect(dialect, model, answer, headers, sent)
-        if tokens.is_token_request(method, path):
+            return self.respond_in(dialect, model, response, headers, target)
+        if token_service.is_token_request(method, path):
             number, lifetime = next(self.token_numbers), self.token_lifetime
-            return tokens.issue(path, headers, body, number=number, lifetime=lifetime)
-        return answer
+            return token_service.issue_token(path, headers, body, number=number, lifetime=lifetime)
+        return response
 
-    def in_dialect(
+    def respond_in(
         self,
         dialect: Dialect,
         model: str,
-        answer: Answer,
+        response: Response,
         headers: Mapping[bytes, bytes],
         path: str,
-    ) -> Answer:
+    ) -> Response:
+        """Check the key, and apply the behavior that the model's name requests."""
         key = dialect.key(headers)
         if key is None or (self.accept_keys is not None and key not in self.accept_keys):
-            return dialect.refusal(headers)
-        if (mood := mood_of(model)) is None:
-            return answer
-        spoil, number = mood
-        return spoil(Scene(answer, dialect, key, headers, path, self.redirect_to), number)
+            return dialect.unauthorized(headers)
+        if (found := behavior_of(model)) is None:
+            return response
+        behavior, number = found
+        return behavior(Normal(response, dialect, key, headers, path, self.redirect_to), number)
 
-    # How it runs
+    # Running
 
     @contextmanager
     def running(self) -> Iterator[Self]:
-        """Serve in a thread of its own while the block runs."""
-        with serving.in_thread(self.serve):
+        """Serve in a thread while the block runs."""
+        with server.running_in_thread(self.serve):
             yield self
 
     async def serve(self, stop: asyncio.Event, started: Callable[[], object]) -> None:
-        """Serve until ``stop``, and leave no connection open."""
+        """Serve until ``stop`` is set, then close all connections."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
+        listener = await loop.create_server(
             lambda: Connection(self), self.host, self.port, backlog=1024
         )
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = listener.sockets[0].getsockname()[1]
         started()
         await stop.wait()
-        server.close()
+        listener.close()
         for connection in list(self.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
 
 
-def client_of(headers: Mapping[bytes, bytes]) -> str | None:
-    if b"anthropic-version" in headers:
-        return "anthropic"
-    return "google" if b"x-goog-api-key" in headers else None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="An imitation LLM provider on loopback.",
-        epilog=f"Models that misbehave: {', '.join(MOODS)} (see gatewayproject/demo/moods.py).",
+        description="A simulated LLM provider on loopback.",
+        epilog=f"Models that fail: {', '.join(BEHAVIORS)} (see gatewayproject/demo/behaviors.py).",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8099, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8099, help="0 chooses a free one")
     parser.add_argument(
         "--pause", type=float, default=0, metavar="MS", help="milliseconds between chunks"
     )
-    told = parser.parse_args()
-    provider = Provider(host=told.host, port=told.port, record=False, pause=told.pause / 1000)
-    serving.as_process(
+    options = parser.parse_args()
+    provider = Provider(
+        host=options.host, port=options.port, record=False, pause=options.pause / 1000
+    )
+    server.run_until_signal(
         provider.serve, started=lambda: print(f"listening on {provider.url}", flush=True)
     )
 

@@ -1,142 +1,195 @@
-"""What ``make demo`` shows: keys of several providers, endpoints, a token, a month of traffic."""
+"""The data of ``make demo``: keys, endpoints, tokens and a month of usage."""
 
 import math
 import random
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, AuthScheme
+from django.utils import timezone
+
+from apikeys.models import ApiKey, AuthScheme, KeyDraft
+from apikeys.sealing import Secrets
 from apikeys.services import create_api_key
 from endpoints.models import Endpoint, GatewayToken, Route
-from endpoints.models.usage import COUNTS, LATENCIES, LATENCY_BOUNDS
-from endpoints.services import UsageKey, add_usage, create_endpoint, create_token
+from endpoints.services import create_endpoint, create_token
+from endpoints.services.routes import embeds
+from endpoints.usage.counts import Counts
+from endpoints.usage.latency import LATENCY_BOUNDS
+from endpoints.usage.services import UsageKey, UsageOwner, add_usage
+from gatewayproject.accounts.actors import Actor
 
 DAYS = 30
 BY = Actor("demo", channel="command")
 
-# Name, provider, path of its base URL, environment, team.
+
+class SampleKey(NamedTuple):
+    name: str
+    provider: str
+    base_path: str
+    environment: str
+    team: str
+    expires_days: int | None
+
+
+class SampleRoute(NamedTuple):
+    key: str
+    model: str
+    weight: int | None  # None for a fallback
+
+
+class SampleEndpoint(NamedTuple):
+    name: str
+    description: str
+    routes: tuple[SampleRoute, ...]
+
+
 KEYS = (
-    ("openai-production", "openai", "/v1", "production", "Platform"),
-    ("openai-evaluation", "openai", "/v1", "staging", "Research"),
-    ("anthropic-shared", "anthropic", "", "production", "Platform"),
-    ("gemini-search", "gemini", "", "production", "Search"),
-    ("groq-fast", "groq", "/openai/v1", "production", "Search"),
+    SampleKey("openai-production", "openai", "/v1", "production", "Platform", 300),
+    SampleKey("openai-evaluation", "openai", "/v1", "staging", "Research", None),
+    SampleKey("anthropic-shared", "anthropic", "", "production", "Platform", None),
+    SampleKey("gemini-search", "gemini", "", "production", "Search", None),
+    SampleKey("groq-fast", "groq", "/openai/v1", "production", "Search", 9),
 )
-# Name, what it is for, and its routes: key, model, weight; none for a fallback.
+TOKENS = ("demo-app", "nightly-batch")  # the second is used at night
 ENDPOINTS = (
-    (
+    SampleEndpoint(
         "assistant",
-        "The help assistant. Splits its traffic, and falls back to Anthropic.",
+        "The help assistant. Splits its traffic and falls back to Anthropic.",
         (
-            ("openai-production", "gpt-5-mini", 80),
-            ("groq-fast", "llama-3.3-70b-versatile", 20),
-            ("anthropic-shared", "claude-haiku-4-5", None),
+            SampleRoute("openai-production", "gpt-5-mini", 80),
+            SampleRoute("groq-fast", "llama-3.3-70b-versatile", 20),
+            SampleRoute("anthropic-shared", "claude-haiku-4-5", None),
         ),
     ),
-    ("writer", "Long texts.", (("anthropic-shared", "claude-sonnet-4-5", 100),)),
-    ("search", "Answers over search results.", (("gemini-search", "gemini-2.5-flash", 100),)),
-    ("embed", "Vectors for the index.", (("openai-production", "text-embedding-3-small", 100),)),
-    (
+    SampleEndpoint(
+        "writer", "Long texts.", (SampleRoute("anthropic-shared", "claude-sonnet-4-5", 100),)
+    ),
+    SampleEndpoint(
+        "search",
+        "Summaries of search results.",
+        (SampleRoute("gemini-search", "gemini-2.5-flash", 100),),
+    ),
+    SampleEndpoint(
+        "embed",
+        "Embeddings for the search index.",
+        (SampleRoute("openai-production", "text-embedding-3-small", 100),),
+    ),
+    SampleEndpoint(
         "unlucky",
-        "Its provider is always down, so that one can watch the fallback serve.",
-        (("openai-evaluation", "fail-503", 100), ("groq-fast", "llama-3.1-8b-instant", None)),
+        "Its provider is always down, so the fallback serves every request.",
+        (
+            SampleRoute("openai-evaluation", "fail-503", 100),
+            SampleRoute("groq-fast", "llama-3.1-8b-instant", None),
+        ),
     ),
 )
 
 
 class Sample(NamedTuple):
-    """What was made."""
+    """What the demo prints and calls."""
 
     token: str
     endpoints: list[str]
 
 
-def make_sample(provider_url: str) -> Sample:
-    """Fill an empty database; every key leads to ``provider_url``."""
-    keys = {name: _make_key(name, *rest, provider_url) for name, *rest in KEYS}
-    endpoints = [_make_endpoint(name, text, routes, keys) for name, text, routes in ENDPOINTS]
-    token = GatewayToken(name="demo-app", all_endpoints=True)
+def create_sample(provider_url: str) -> Sample:
+    """Fill an empty database. Every key is sent to ``provider_url``."""
+    keys = {sample.name: _create_key(sample, provider_url) for sample in KEYS}
+    endpoints = [_create_endpoint(sample, keys) for sample in ENDPOINTS]
+    token, batch = (GatewayToken(name=name, all_endpoints=True) for name in TOKENS)
     plaintext = create_token(token, [], by=BY)
-    add_usage(_history(endpoints, token), datetime.now(UTC))
+    create_token(batch, [], by=BY)
+    add_usage(_usage(endpoints, [token, batch]), datetime.now(UTC))
     return Sample(plaintext, [endpoint.name for endpoint in endpoints])
 
 
-def _make_key(
-    name: str, provider: str, path: str, environment: str, team: str, provider_url: str
-) -> ApiKey:
+def _create_key(sample: SampleKey, provider_url: str) -> ApiKey:
     scheme = AuthScheme.objects.select_related("provider").get(
-        provider__slug=provider, slug="api_key"
+        provider__slug=sample.provider, slug="api_key"
     )
-    key = ApiKey(
-        name=name,
-        scheme=scheme,
-        config={"api_base": f"{provider_url}{path}"},
-        secrets={"api_key": f"made-up-{provider}-key-for-the-demo-{name[-4:]}"},
-        environment=environment,
-        team=team,
+    ending = sha256(sample.name.encode()).hexdigest()[:4]
+    expires_at = None
+    if sample.expires_days:
+        expires_at = timezone.now() + timedelta(days=sample.expires_days, hours=1)
+    draft = KeyDraft(
+        scheme,
+        {
+            "name": sample.name,
+            "environment": sample.environment,
+            "team": sample.team,
+            "expires_at": expires_at,
+        },
+        {"api_base": f"{provider_url}{sample.base_path}"},
+        Secrets({"api_key": f"made-up-{sample.provider}-key-for-the-demo-{ending}"}),
     )
-    return create_api_key(key, by=BY)
+    return create_api_key(draft.check(), by=BY).api_key
 
 
-def _make_endpoint(
-    name: str,
-    description: str,
-    routes: tuple[tuple[str, str, int | None], ...],
-    keys: dict[str, ApiKey],
-) -> Endpoint:
-    made = [
+def _create_endpoint(sample: SampleEndpoint, keys: dict[str, ApiKey]) -> Endpoint:
+    routes = [
         Route(
-            api_key=keys[key],
-            model=model,
-            kind=Route.Kind.PRIMARY if weight else Route.Kind.FALLBACK,
-            weight=weight or 100,
+            api_key=keys[route.key],
+            model=route.model,
+            kind=Route.Kind.PRIMARY if route.weight else Route.Kind.FALLBACK,
+            weight=route.weight or 100,
             position=position,
         )
-        for position, (key, model, weight) in enumerate(routes)
+        for position, route in enumerate(sample.routes)
     ]
-    return create_endpoint(Endpoint(name=name, description=description), made, by=BY)
+    endpoint = Endpoint(name=sample.name, description=sample.description)
+    return create_endpoint(endpoint, routes, by=BY)
 
 
-def _history(endpoints: list[Endpoint], token: GatewayToken) -> dict[UsageKey, list[int]]:
-    """Make up a month: more by day than by night, less at the weekend."""
-    chance = random.Random(7)  # noqa: S311 - the same month for everybody
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    counts: dict[UsageKey, list[int]] = {}
+def _usage(endpoints: list[Endpoint], tokens: list[GatewayToken]) -> dict[UsageKey, Counts]:
+    """Generate a month of usage: more by day than by night, less on weekends."""
+    generator = random.Random(7)  # noqa: S311 - reproducible, and no secret
+    now = datetime.now(UTC)
+    counts: dict[UsageKey, Counts] = {}
     for endpoint in endpoints:
-        size = chance.randint(20, 90)
-        for route in endpoint.routes.all():
-            share = route.weight / 100 if route.kind == Route.Kind.PRIMARY else 0.03
-            for age in range(1, DAYS * 24):
-                hour = now - timedelta(hours=age)
-                busy = 1 + 0.8 * math.sin((hour.hour - 8) / 24 * math.tau)
-                week = 0.3 if hour.weekday() > 4 else 1
-                requests = round(size * share * busy * week * chance.uniform(0.5, 1.5))
+        size = generator.randint(20, 90)
+        routes = list(endpoint.routes.all())
+        fallback_share = 1 if any(_fails(route) for route in routes) else 0.03
+        for route in routes:
+            share = route.weight / 100 if route.kind == Route.Kind.PRIMARY else fallback_share
+            for age in range(DAYS * 24):
+                hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=age)
+                daytime = 1 + 0.8 * math.sin((hour.hour - 8) / 24 * math.tau)
+                weekday = 0.3 if hour.weekday() > 4 else 1
+                elapsed = min(1, (now - hour) / timedelta(hours=1))
+                spread = generator.uniform(0.5, 1.5)
+                requests = round(size * share * daytime * weekday * elapsed * spread)
                 if requests:
-                    key = (
-                        int(hour.timestamp()) // 3600,
+                    owner = UsageOwner(
                         endpoint.pk,
                         route.pk,
                         route.api_key_id,
-                        token.pk,
+                        tokens[1 if hour.hour < 5 else 0].pk,
                         route.model,
                     )
-                    counts[key] = _hour(requests, route.model.startswith("fail"), chance)
+                    counts[int(hour.timestamp()) // 3600, owner] = _hour(requests, route, generator)
     return counts
 
 
-def _hour(requests: int, fails: bool, chance: random.Random) -> list[int]:
-    columns = dict.fromkeys((*COUNTS, *LATENCIES), 0)
-    columns["requests"] = requests
-    columns["provider_errors"] = requests if fails else int(requests * chance.uniform(0, 0.03))
-    columns["rate_limited"] = 0 if fails else int(requests * chance.uniform(0, 0.04))
-    answered = requests - columns["provider_errors"] - columns["rate_limited"]
-    columns["input_tokens"] = answered * chance.randint(500, 1500)
-    columns["cached_tokens"] = int(columns["input_tokens"] * chance.uniform(0.1, 0.4))
-    columns["output_tokens"] = answered * chance.randint(120, 400)
+def _hour(requests: int, route: Route, generator: random.Random) -> Counts:
+    counts = Counts(requests)
+    if _fails(route):
+        counts.provider_errors = counts.failures_in_a_row = requests
+    else:
+        counts.provider_errors = int(requests * generator.uniform(0, 0.03))
+        counts.rate_limited = int(requests * generator.uniform(0, 0.04))
+    counts.input_tokens = counts.answered * generator.randint(500, 1500)
+    is_embedding = embeds([route])
+    if not is_embedding:
+        counts.cached_tokens = int(counts.input_tokens * generator.uniform(0.1, 0.4))
+        counts.output_tokens = counts.answered * generator.randint(120, 400)
     for _ in range(requests):
-        duration = int(chance.lognormvariate(6.6, 0.7))
-        columns["duration_ms"] += duration
-        place = sum(bound < duration for bound in LATENCY_BOUNDS)
-        columns[LATENCIES[place]] += 1
-    return list(columns.values())
+        duration = int(generator.lognormvariate(4.8 if is_embedding else 6.6, 0.7))
+        counts.duration_ms += duration
+        counts.latencies[bisect_left(LATENCY_BOUNDS, duration)] += 1
+    return counts
+
+
+def _fails(route: Route) -> bool:
+    return route.model.startswith("fail")

@@ -1,3 +1,5 @@
-// Before the first paint: the theme that was chosen here, if one was.
+// Not a module, because it must run before the first paint: it hides what only pages without scripts
+// need, and sets the chosen theme.
+document.documentElement.classList.add("scripts");
 const chosen = localStorage.getItem("theme");
 if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from apikeys.catalogue.fields import FieldSpec
 from apikeys.catalogue.loading import load_catalogue
 from apikeys.models import ApiKey, AuthScheme, Provider
+from apikeys.sealing import Role
 from apikeys.services import sync_providers
-from tests import made_up
+from tests import fakes
 
 MakeKey = Callable[..., ApiKey]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -29,8 +30,8 @@ def scheme_names(provider: str) -> list[str]:
 
 @pytest.mark.django_db
 def test_every_known_provider_and_method_is_there() -> None:
-    assert Provider.objects.count() == 76
-    assert AuthScheme.objects.count() == 92  # 90 of their own, and Azure's two under OpenAI
+    assert Provider.objects.count() == 77
+    assert AuthScheme.objects.count() == 93  # 91 of their own, and Azure's two under OpenAI
 
 
 @pytest.mark.django_db
@@ -135,7 +136,7 @@ def test_a_default_is_one_that_its_field_takes(
     settings.ALLOWED_PRIVATE_ORIGINS = ["http://localhost:*"]  # where Ollama and its like run
 
     for spec in map(FieldSpec.parse, item["fields"]):
-        assert spec.clean(spec.default, []) == spec.default, spec.name
+        assert spec.clean(spec.default).value == spec.default, spec.name
 
 
 @each_scheme
@@ -147,8 +148,10 @@ def test_a_key_is_made_and_opens_towards_its_origins(
     api_key = ApiKey.objects.get(pk=made.pk)
     origins = api_key.origins()
     opened = api_key.current.open_for(api_key, towards=origins)
-    assert opened == made_up.credentials_for(api_key.scheme)
-    assert all(re.fullmatch(r"https://[a-z0-9.-]+:443", origin.lower()) for origin in origins)
+    assert opened == fakes.credentials_for(api_key.scheme)
+    assert all(
+        re.fullmatch(r"https://[a-z0-9.-]+:443", origin.lower()) for origin in origins.values()
+    )
 
 
 @pytest.mark.django_db
@@ -156,10 +159,10 @@ def test_syncing_again_changes_nothing() -> None:
     report = sync_providers()
 
     assert (report.created, report.updated) == (0, 0)
-    assert report.unchanged == 76 + 92
+    assert report.unchanged == 77 + 93
 
 
-def test_syncing_restores_a_built_in_row_that_somebody_bent(openai: AuthScheme) -> None:
+def test_syncing_restores_a_built_in_row_that_was_edited(openai: AuthScheme) -> None:
     transport = openai.transport
     AuthScheme.objects.filter(pk=openai.pk).update(
         transport={**transport, "base_url": "https://evil.example/v1"}, built_in=False
@@ -239,7 +242,7 @@ def test_an_own_provider_needs_no_deploy(openai: AuthScheme, make_key: MakeKey) 
 
     api_key = make_key("acme", "acme", api_base="https://ai.acme.example/v1")
 
-    assert api_key.origins() == {"https://ai.acme.example:443"}
+    assert api_key.origins() == {Role.API: "https://ai.acme.example:443"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Several people at the same moment: one wins, the others are told, nothing is lost."""
+"""Several people at the same moment: one wins, the others get a conflict, nothing is lost."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,25 +11,32 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, connections
 
-from apikeys import checks
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Event, Provider
+from apikeys import credential_tests, services
+from apikeys.blast_radius import blast_radius_of, registry
+from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Provider, Verdict
 from apikeys.sealing import Secrets
 from apikeys.services import (
-    Conflict,
-    check_credentials,
     create_api_key,
     delete_api_key,
+    delete_api_keys,
     destroy_previous,
     disable_api_key,
+    disable_api_keys,
     discard_pending,
+    move_endpoints,
     promote_credentials,
     roll_back_credentials,
     stage_credentials,
     update_api_key,
+    update_api_keys,
 )
 from endpoints.models import Endpoint, Route
 from endpoints.services import create_endpoint, update_endpoint
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from tests import drafts
+from tests.conftest import DraftKey
 
 MakeKey = Callable[..., ApiKey]
 MakeEndpoint = Callable[..., Endpoint]
@@ -60,13 +67,14 @@ def refusals(outcomes: Sequence[Any]) -> list[Any]:
     return [outcome for outcome in outcomes if isinstance(outcome, REFUSALS)]
 
 
-def test_of_eight_renames_of_one_picture_one_wins(make_key: MakeKey, by: Actor) -> None:
+def test_of_eight_renames_of_one_revision_one_wins(make_key: MakeKey, by: Actor) -> None:
     made = make_key()
 
     def rename(name: str) -> Callable[[], Any]:
         api_key = ApiKey.objects.get(pk=made.pk)
         api_key.name = name
-        return lambda: update_api_key(api_key, by=by, rev=1)
+        draft = drafts.draft_of(api_key)
+        return lambda: update_api_key(draft, by=by, rev=1).changed
 
     outcomes = at_once(*(rename(f"name-{number}") for number in range(8)))
 
@@ -75,7 +83,7 @@ def test_of_eight_renames_of_one_picture_one_wins(make_key: MakeKey, by: Actor) 
     api_key = ApiKey.objects.get()
     assert api_key.name == f"name-{outcomes.index(['name'])}"
     assert api_key.rev == 2
-    assert Event.objects.filter(act="edited").count() == 1
+    assert AuditEvent.objects.filter(act="edited").count() == 1
 
 
 def test_of_eight_new_credentials_one_wins_and_opens(make_key: MakeKey, by: Actor) -> None:
@@ -83,8 +91,8 @@ def test_of_eight_new_credentials_one_wins_and_opens(make_key: MakeKey, by: Acto
 
     def replace(secret: str) -> Callable[[], Any]:
         api_key = ApiKey.objects.get(pk=made.pk)
-        api_key.secrets = Secrets(api_key=secret)
-        return lambda: update_api_key(api_key, by=by, rev=1)
+        draft = drafts.draft_of(api_key, Secrets(api_key=secret))
+        return lambda: update_api_key(draft, by=by, rev=1).changed
 
     outcomes = at_once(*(replace(f"sk-made-up-{number}") for number in range(8)))
 
@@ -104,11 +112,8 @@ def staged(make_key: MakeKey, by: Actor) -> ApiKey:
     key = make_key(secrets={"api_key": "sk-made-up-first"})
     for secret in ("second", "third"):
         key = ApiKey.objects.get(pk=key.pk)
-        key.secrets = Secrets(api_key=f"sk-made-up-{secret}")
-        if secret == "second":
-            update_api_key(key, by=by, rev=key.rev)
-        else:
-            stage_credentials(key, by=by, rev=key.rev)
+        write = drafts.save if secret == "second" else drafts.stage
+        write(key, Secrets(api_key=f"sk-made-up-{secret}"), by=by)
     return ApiKey.objects.get(pk=key.pk)
 
 
@@ -134,7 +139,7 @@ def test_of_eight_promotes_one_wins(staged: ApiKey, by: Actor, attempt: int) -> 
     assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * 7
     assert opened(staged) == ["third", "second"]
     assert ApiKey.objects.get().rev == staged.rev + 1
-    assert Event.objects.filter(act="promoted credentials").count() == 1
+    assert AuditEvent.objects.filter(act="promoted credentials").count() == 1
     assert CredentialVersion.objects.filter(destroyed_at=None).count() == 2
 
 
@@ -144,10 +149,10 @@ def test_of_eight_different_moves_one_wins_and_what_is_left_opens(
 ) -> None:
     def move(service: Callable[..., Any], secret: str = "", **how: Any) -> Callable[[], Any]:
         key = ApiKey.objects.get(pk=staged.pk)
-        key.secrets = Secrets(api_key=f"sk-made-up-{secret}") if secret else Secrets()
-        return lambda: service(key, by=by, rev=staged.rev, **how)
+        what = drafts.draft_of(key, Secrets(api_key=f"sk-made-up-{secret}")) if secret else key
+        return lambda: service(what, by=by, rev=staged.rev, **how)
 
-    before = Event.objects.count()
+    before = AuditEvent.objects.count()
     outcomes = at_once(
         promote(staged, by),
         promote(staged, by),
@@ -160,7 +165,7 @@ def test_of_eight_different_moves_one_wins_and_what_is_left_opens(
     )
 
     assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * 7
-    assert Event.objects.count() == before + 1
+    assert AuditEvent.objects.count() == before + 1
     after = ApiKey.objects.get()
     pointed_at = {after.pending_id, after.current_id, after.previous_id} - {None}
     kept = CredentialVersion.objects.filter(destroyed_at=None).values_list("pk", flat=True)
@@ -174,33 +179,34 @@ def test_a_test_that_ends_while_others_are_promoted_waits_its_turn(
     has_begun, step_back = Signal(), CredentialVersion.step_back
 
     class Provider:
-        def check(self, api_key: ApiKey, secrets: Secrets) -> checks.CheckResult:
+        def test(self, api_key: ApiKey, secrets: Secrets) -> credential_tests.ProbeResult:
             has_begun.wait(5)
-            return checks.CheckResult(checks.REFUSED, "In our words.")
+            return credential_tests.ProbeResult(Verdict.REFUSED, "In our words.")
 
     def step_back_slowly(version: CredentialVersion) -> None:
         has_begun.set()
         sleep(0.5)  # the key's row is locked by now, and this version's is not
         step_back(version)
 
-    monkeypatch.setattr(checks, "_registered", Provider())
+    monkeypatch.setattr(credential_tests, "_registered", Provider())
     monkeypatch.setattr(CredentialVersion, "step_back", step_back_slowly)
     key = ApiKey.objects.get(pk=staged.pk)
 
     promoted, result = at_once(
-        promote(staged, by), lambda: check_credentials(key, by=by, rev=key.rev, slot="current")
+        promote(staged, by),
+        lambda: services.run_credential_test(key, by=by, rev=key.rev, slot="current"),
     )
 
-    assert (promoted, result.outcome) == (None, checks.REFUSED)
+    assert (promoted, result.outcome) == (None, Verdict.REFUSED)
     after = ApiKey.objects.with_versions().get()
-    assert (after.previous.test_outcome, after.refused_at) == (checks.REFUSED, None)
+    assert (after.previous.test_outcome, after.refused_at) == (Verdict.REFUSED, None)
 
 
 @pytest.mark.parametrize("attempt", range(2))
 def test_a_key_that_is_deleted_while_it_is_promoted_is_gone_with_all_its_versions(
     staged: ApiKey, by: Actor, attempt: int
 ) -> None:
-    seen = staged.blast_radius().digest()
+    seen = blast_radius_of(staged).digest()
 
     outcomes = at_once(
         lambda: delete_api_key(ApiKey.objects.get(pk=staged.pk), by=by, seen=seen),
@@ -213,25 +219,25 @@ def test_a_key_that_is_deleted_while_it_is_promoted_is_gone_with_all_its_version
     connection.check_constraints()
 
 
-def test_of_eight_keys_of_one_name_one_is_made(draft_key: MakeKey, by: Actor) -> None:
+def test_of_eight_keys_of_one_name_one_is_made(draft_key: DraftKey, by: Actor) -> None:
     names = ["same", "SAME", " same", "Same ", "ｓａｍｅ", "same", "sAme", "samE"]
-    drafts = [draft_key(name) for name in names]
+    keys = [draft_key(name) for name in names]
 
-    outcomes = at_once(*(lambda draft=draft: create_api_key(draft, by=by) for draft in drafts))
+    outcomes = at_once(*(lambda key=key: create_api_key(key, by=by) for key in keys))
 
     losers = refusals(outcomes)
     assert len(losers) == 7
     assert {tuple(refusal.message_dict) for refusal in losers} == {("name",)}
     assert ApiKey.objects.count() == CredentialVersion.objects.count() == 1
-    assert Event.objects.count() == 1
+    assert AuditEvent.objects.count() == 1
 
 
 def test_eight_first_keys_agree_on_the_key_of_the_fingerprints(
-    draft_key: MakeKey, by: Actor
+    draft_key: DraftKey, by: Actor
 ) -> None:
-    drafts = [draft_key(f"key-{number}") for number in range(8)]
+    keys = [draft_key(f"key-{number}") for number in range(8)]
 
-    outcomes = at_once(*(lambda draft=draft: create_api_key(draft, by=by) for draft in drafts))
+    outcomes = at_once(*(lambda key=key: create_api_key(key, by=by) for key in keys))
 
     assert refusals(outcomes) == []
     assert CredentialVersion.objects.values("fingerprint").distinct().count() == 1
@@ -242,7 +248,7 @@ def test_no_endpoint_is_made_for_a_key_that_is_being_deleted(
     make_key: MakeKey, by: Actor, attempt: int
 ) -> None:
     api_key = make_key()
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
 
     def delete() -> str:
         delete_api_key(ApiKey.objects.get(pk=api_key.pk), by=by, seen=seen)
@@ -268,7 +274,7 @@ def test_a_key_is_deleted_while_its_endpoints_are_edited(
 ) -> None:
     api_key = make_key()
     endpoints = [make_endpoint(f"endpoint-{number}", api_key) for number in range(5)]
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
 
     def change_model(endpoint: Endpoint) -> Callable[[], Any]:
         route = Route.objects.get(endpoint=endpoint)
@@ -294,7 +300,7 @@ def test_a_key_is_deleted_while_its_endpoints_move_to_another(
 ) -> None:
     old, new = make_key("old"), make_key("new")
     endpoints = [make_endpoint(f"endpoint-{number}", old) for number in range(5)]
-    seen = old.blast_radius().digest()
+    seen = blast_radius_of(old).digest()
 
     def move(endpoint: Endpoint) -> Callable[[], Any]:
         route = Route.objects.get(endpoint=endpoint)
@@ -321,7 +327,7 @@ def test_two_keys_that_are_to_take_over_from_each_other_do_not_both_go(
     make_endpoint("second", two)
 
     def replace(old: ApiKey, new: ApiKey) -> Callable[[], Any]:
-        seen = old.blast_radius().digest()
+        seen = blast_radius_of(old).digest()
         return lambda: delete_api_key(old, by=by, seen=seen, replacement=new)
 
     outcomes = at_once(replace(one, two), replace(two, one))
@@ -333,4 +339,67 @@ def test_two_keys_that_are_to_take_over_from_each_other_do_not_both_go(
 
 def test_providers_are_there_after_a_test_that_commits() -> None:
     """Such a test empties the tables at its end; the next one finds the catalogue again."""
-    assert (Provider.objects.count(), AuthScheme.objects.count()) == (76, 92)
+    assert (Provider.objects.count(), AuthScheme.objects.count()) == (77, 93)
+
+
+def test_of_eight_bulk_edits_of_overlapping_keys_each_is_whole_or_refused(
+    make_key: MakeKey, by: Actor
+) -> None:
+    keys = [make_key(f"key-{number}") for number in range(9)]
+
+    def edit(first: int) -> Callable[[], Any]:
+        revs = {key.pk: 1 for key in (keys[first + 1], keys[first])}
+        return lambda: update_api_keys(revs, by=by, values={"team": f"team-{first}"})
+
+    outcomes = at_once(*(edit(first) for first in range(8)))
+
+    won = [first for first, outcome in enumerate(outcomes) if isinstance(outcome, list)]
+    assert won
+    assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict] * (8 - len(won))
+    teams = dict(ApiKey.objects.exclude(team="").values_list("name", "team"))
+    assert teams == {
+        f"key-{number}": f"team-{first}" for first in won for number in (first, first + 1)
+    }
+    assert AuditEvent.objects.filter(act="edited").count() == 2 * len(won)
+
+
+def test_a_bulk_edit_and_an_edit_of_one_of_the_keys_do_not_overwrite_each_other(
+    make_key: MakeKey, by: Actor
+) -> None:
+    keys = [make_key(f"key-{number}") for number in range(4)]
+    revs = {key.pk: 1 for key in keys}
+    single = ApiKey.objects.get(pk=keys[2].pk)
+    single.description = "mine"
+    draft = drafts.draft_of(single)
+
+    outcomes = at_once(
+        lambda: update_api_keys(revs, by=by, values={"team": "Search"}),
+        lambda: update_api_key(draft, by=by, rev=1),
+    )
+
+    assert [type(refusal) for refusal in refusals(outcomes)] == [Conflict]
+    stored = ApiKey.objects.get(pk=single.pk)
+    assert (stored.team, stored.description) in {("Search", ""), ("", "mine")}
+    assert ApiKey.objects.filter(team="Search").count() in (0, 4)
+
+
+def test_moving_from_a_to_b_and_deleting_both_end_in_one_order(
+    make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor
+) -> None:
+    old, new = make_key("old"), make_key("new")
+    for name in ("search", "summaries"):
+        make_endpoint(name, old)
+    names, seen = ["search", "summaries"], blast_radius_of(old).digest()
+    both = registry().of(old, new).digest()
+    revs = {old.pk: 1, new.pk: 1}
+
+    outcomes = at_once(
+        lambda: move_endpoints(old, new, names=names, by=by, seen=seen),
+        lambda: disable_api_keys(revs, by=by, seen=both),
+        lambda: delete_api_keys(revs, by=by, seen=both, confirmation="delete 2 keys"),
+    )
+
+    assert len(refusals(outcomes)) < 3
+    keys = set(Route.objects.values_list("api_key__name", flat=True))
+    assert keys in ({None}, {"old"}, {"new"})
+    assert ApiKey.objects.count() == (0 if keys == {None} else 2)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,22 +15,26 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, CredentialVersion, Event, FingerprintKey, MasterKey
+from apikeys.blast_radius import blast_radius_of
+from apikeys.models import ApiKey, CredentialVersion, FingerprintKey, MasterKey
 from apikeys.sealing import Sealed, fingerprint_of, master_keys, opens_with_primary, seal
-from apikeys.services import delete_api_key, update_api_key
-from apikeys.services.resealing import (
-    Refused,
-    current_standing,
+from apikeys.services import delete_api_key
+from apikeys.services.master_key_rotation import (
+    RotationRefused,
+    current_state,
     missing_master_keys,
     next_step,
     rotate_master_key,
-    rotating,
+    rotation,
     survey,
 )
-from apikeys.services.resealing.columns import sealed_columns
+from apikeys.services.master_key_rotation.sealed_columns import sealed_columns
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.keyring import generate_master_key
-from tests.made_up import OPENAI_KEY
+from tests import drafts
+from tests.database_files import content_of_database_files
+from tests.fakes import OPENAI_KEY
 
 MakeKey = Callable[..., ApiKey]
 
@@ -119,13 +122,13 @@ def test_batches_of_any_size_reach_every_row(new: str, by: Actor, size: int) -> 
 
 def test_running_it_again_does_nothing_more(new: str, by: Actor) -> None:
     rotate_master_key(by=by)
-    before, events = tokens(), Event.objects.count()
+    before, events = tokens(), AuditEvent.objects.count()
 
     report = rotate_master_key(by=by)
 
     assert report.moved == 0
     assert tokens() == before
-    assert Event.objects.count() == events
+    assert AuditEvent.objects.count() == events
 
 
 def test_versions_that_were_destroyed_need_no_master_key(
@@ -146,7 +149,7 @@ def test_looking_writes_nothing(new: str) -> None:
 
     assert (report.left, report.checked, report.unreadable) == (6, 6, [])
     assert tokens() == before
-    assert not Event.objects.filter(subject_type="masterkey").exists()
+    assert not AuditEvent.objects.filter(subject_type="masterkey").exists()
 
 
 # --- Broken rows -------------------------------------------------------------------------------
@@ -164,11 +167,11 @@ def test_a_broken_row_is_named_and_left_alone_while_all_others_move(
     assert CredentialVersion.objects.get(pk=broken.pk).sealed == broken.sealed
 
 
-@pytest.mark.parametrize("told", ["primary", "", "0" * 16])
+@pytest.mark.parametrize("shown", ["primary", "", "0" * 16])
 def test_what_a_row_says_of_its_master_key_is_not_believed(
-    five_keys: list[ApiKey], new: str, by: Actor, settings: Any, told: str
+    five_keys: list[ApiKey], new: str, by: Actor, settings: Any, shown: str
 ) -> None:
-    name = fingerprint_of(new) if told == "primary" else told
+    name = fingerprint_of(new) if shown == "primary" else shown
     CredentialVersion.objects.filter(pk=five_keys[0].current.pk).update(master_key=name)
 
     rotate_master_key(by=by)
@@ -190,20 +193,19 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Ite
             waiting.pop()()
         return original(sealed)
 
-    original = rotating.reseal
+    original = rotation.reseal
     with monkeypatch.context() as patch:
-        patch.setattr(rotating, "reseal", reseal)
+        patch.setattr(rotation, "reseal", reseal)
         yield
     assert not waiting
 
 
-def test_what_somebody_edits_meanwhile_stays_edited(
+def test_what_another_user_edits_concurrently_stays_edited(
     five_keys: list[ApiKey], new: str, by: Actor, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def edit() -> None:
         api_key = ApiKey.objects.get(pk=five_keys[0].pk)
-        api_key.secrets = {"api_key": "sk-entered-meanwhile"}
-        update_api_key(api_key, by=by, rev=api_key.rev)
+        drafts.save(api_key, {"api_key": "sk-entered-meanwhile"}, by=by)
 
     with meanwhile(monkeypatch, edit):
         rotate_master_key(by=by)
@@ -213,7 +215,7 @@ def test_what_somebody_edits_meanwhile_stays_edited(
     assert survey().is_complete
 
 
-def test_a_token_that_changed_meanwhile_is_not_overwritten(
+def test_a_token_that_changed_concurrently_is_not_overwritten(
     five_keys: list[ApiKey],
     old: str,
     new: str,
@@ -238,13 +240,13 @@ def test_a_token_that_changed_meanwhile_is_not_overwritten(
     assert secret_of(five_keys[0]) == "sk-of-a-straggler"
 
 
-def test_what_somebody_deletes_meanwhile_stays_deleted(
+def test_what_another_user_deletes_concurrently_stays_deleted(
     five_keys: list[ApiKey], new: str, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doomed = five_keys[3]
 
     def delete() -> None:
-        delete_api_key(doomed, by=by, seen=doomed.blast_radius().digest())
+        delete_api_key(doomed, by=by, seen=blast_radius_of(doomed).digest())
 
     with meanwhile(monkeypatch, delete):
         assert rotate_master_key(by=by).is_complete
@@ -304,7 +306,7 @@ def test_a_row_that_somebody_holds_for_ever_is_reported(
 ) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite locks the file: the time-out of the database ends the rotation")
-    monkeypatch.setattr(rotating, "TRIES", 3)
+    monkeypatch.setattr(rotation, "MAX_IDLE_SWEEPS", 3)
     let_go, holds = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -333,7 +335,7 @@ def test_going_back_is_refused_before_the_first_write(new: str, by: Actor, setti
     settings.FERNET_KEYS.reverse()
     before = tokens()
 
-    with pytest.raises(Refused, match="the order of FERNET_KEYS is reversed"):
+    with pytest.raises(RotationRefused, match="order of FERNET_KEYS is reversed"):
         rotate_master_key(by=by)
 
     assert tokens() == before
@@ -342,13 +344,13 @@ def test_going_back_is_refused_before_the_first_write(new: str, by: Actor, setti
 def test_going_back_half_way_is_refused_too(
     five_keys: list[ApiKey], new: str, by: Actor, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotating._Rotation, "run", lambda self: 1 / 0)
+    monkeypatch.setattr(rotation._Rotation, "run", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         rotate_master_key(by=by)
     monkeypatch.undo()
     settings.FERNET_KEYS.reverse()
 
-    with pytest.raises(Refused, match="reversed"):
+    with pytest.raises(RotationRefused, match="reversed"):
         rotate_master_key(by=by)
 
 
@@ -363,10 +365,10 @@ def test_who_means_to_go_back_says_so_and_the_history_has_it(
     settings.FERNET_KEYS = [old]
     assert {secret_of(key) for key in five_keys} == {OPENAI_KEY}
     assert len(report.overridden) == 1
-    event = Event.objects.get(act="forced the move to")
+    event = AuditEvent.objects.get(act="forced the move to")
     assert event.subject_id == fingerprint_of(old)
-    assert event.note == "although the order of the keys is reversed"
-    assert not current_standing().is_reversed
+    assert event.note == "despite: the order of the keys is reversed"
+    assert not current_state().is_reversed
 
 
 def test_running_it_before_the_new_key_comes_first_changes_nothing(
@@ -378,8 +380,8 @@ def test_running_it_before_the_new_key_comes_first_changes_nothing(
     report = rotate_master_key(by=by)
 
     assert (report.moved, tokens()) == (0, before)
-    assert current_standing().unused == [fingerprint_of(new)]
-    assert "put it first" in next_step(current_standing())
+    assert current_state().unused == [fingerprint_of(new)]
+    assert "put it first" in next_step(current_state())
     assert not MasterKey.objects.filter(retired_at__isnull=False).exists()
 
 
@@ -388,11 +390,11 @@ def test_a_key_that_everything_moved_away_from_is_not_taken_for_a_new_one(
 ) -> None:
     rotate_master_key(by=by)
 
-    standing = current_standing()
+    state = current_state()
 
-    assert standing.unused == []
-    assert next_step(standing).startswith("Run “python manage.py rotate_master_key --verify”.")
-    assert next_step(standing, is_verified=True).startswith("Remove ")
+    assert state.unused == []
+    assert next_step(state).startswith("Run “python manage.py rotate_master_key --verify”.")
+    assert next_step(state, is_verified=True).startswith("Remove ")
 
 
 # --- The history -------------------------------------------------------------------------------
@@ -403,13 +405,13 @@ def test_beginning_and_end_are_written_down_with_numbers_and_never_a_key(
 ) -> None:
     rotate_master_key(by=by)
 
-    finished, begun = Event.objects.filter(subject_type="masterkey")
-    assert (begun.act, begun.note) == ("began to move to", "6 rows to re-seal")
-    assert (finished.act, finished.note) == ("finished moving to", "6 rows re-sealed")
+    finished, begun = AuditEvent.objects.filter(subject_type="masterkey")
+    assert (begun.act, begun.note) == ("began to move to", "6 rows to re-encrypt")
+    assert (finished.act, finished.note) == ("finished moving to", "6 rows re-encrypted")
     assert finished.subject_name == fingerprint_of(new)
     assert finished.actor == "kim"
     assert MasterKey.objects.get(pk=fingerprint_of(old)).retired_at is not None
-    for event in Event.objects.values():
+    for event in AuditEvent.objects.values():
         assert not {old, new} & {str(value) for value in event.values()}
 
 
@@ -425,7 +427,7 @@ def test_dropping_a_key_that_rows_need_is_an_error_that_names_it(
         call_command("check", databases=["default"])
 
     assert "apikeys.E001" in str(error.value)
-    assert f"5 sealed rows need the master key {fingerprint_of(old)}" in str(error.value)
+    assert f"5 encrypted rows need the master key {fingerprint_of(old)}" in str(error.value)
     assert old not in str(error.value)
 
 
@@ -483,12 +485,10 @@ def test_being_ready_costs_as_much_with_many_rows_as_with_few(
 def test_no_old_token_is_left_in_the_files_of_sqlite(new: str, by: Actor) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps old rows until VACUUM")
-    database = Path(connection.settings_dict["NAME"])
-    files = [database, database.with_name(f"{database.name}-wal")]
     old_tokens = tokens()
 
     def found() -> int:
-        text = b"".join(file.read_bytes() for file in files if file.exists())
+        text = content_of_database_files()
         return sum(token in text for token in old_tokens)
 
     assert found() == 5
@@ -499,12 +499,12 @@ def test_no_old_token_is_left_in_the_files_of_sqlite(new: str, by: Actor) -> Non
     assert found() == 0
 
 
-def test_somebody_who_reads_for_long_keeps_the_old_tokens_in_the_log_and_that_is_told(
+def test_somebody_who_reads_for_long_keeps_the_old_tokens_in_the_log_and_that_is_reported(
     new: str, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps old rows until VACUUM")
-    monkeypatch.setattr("apikeys.services.erasing.TRIES", 2)
+    monkeypatch.setattr("apikeys.services.sqlite_wal.TRIES", 2)
     reader = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM apikeys_apikey").fetchall()
@@ -520,6 +520,6 @@ def test_what_was_just_sealed_opens_with_the_first_key_alone(new: str) -> None:
     version = CredentialVersion.objects.first()
 
     assert not opens_with_primary(version.sealed)
-    fresh = rotating.reseal(version.sealed)
+    fresh = rotation.reseal(version.sealed)
     assert opens_with_primary(fresh)
     assert master_keys().sealer_of(fresh) == fingerprint_of(new)

@@ -7,16 +7,23 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Event
-from apikeys.sealing import Secrets
-from apikeys.services import Conflict, create_api_key, delete_api_key, update_api_key
+from apikeys.blast_radius import blast_radius_of
+from apikeys.models import ApiKey, AuthScheme, CredentialVersion
+from apikeys.sealing import Role, Secrets
+from apikeys.services import create_api_key, delete_api_key
 from endpoints.models import Endpoint, Route
-from tests.made_up import OPENAI_KEY, service_account
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.naming import unique_name
+from tests import drafts
+from tests.conftest import DraftKey
+from tests.fakes import OPENAI_KEY, service_account
+from tests.usage import state_of
 
 MakeKey = Callable[..., ApiKey]
 MakeEndpoint = Callable[..., Endpoint]
@@ -64,17 +71,16 @@ def edit(
     """Edit as a form does: on the row as it was loaded."""
     for name, value in changes.items():
         setattr(api_key, name, value)
-    api_key.secrets = Secrets(secrets or {})
-    return update_api_key(api_key, by=by, rev=api_key.rev, remove=remove)
+    return drafts.save(api_key, secrets, by=by, remove=remove).changed
 
 
 def delete(api_key: ApiKey, by: Actor, **options: Any) -> None:
-    delete_api_key(api_key, by=by, seen=api_key.blast_radius().digest(), **options)
+    delete_api_key(api_key, by=by, seen=blast_radius_of(api_key).digest(), **options)
 
 
 def acts_on(api_key: ApiKey) -> list[tuple[str, list[str]]]:
     """Return what was done to the key, oldest first, each with its fields."""
-    return list(Event.objects.about(api_key).order_by("id").values_list("act", "fields"))
+    return list(AuditEvent.objects.about(api_key).order_by("id").values_list("act", "fields"))
 
 
 # --- Create ------------------------------------------------------------------------------------
@@ -96,11 +102,13 @@ def test_a_created_key_is_sealed_and_knows_who_made_it(make_key: MakeKey, by: Ac
     assert api_key.unreadable_because() == ""
 
 
-def test_a_pasted_key_is_stored_without_what_clings_to_it(make_key: MakeKey) -> None:
-    api_key = make_key(secrets={"api_key": f"export OPENAI_API_KEY='{OPENAI_KEY}'\n"})
+def test_a_pasted_key_is_stored_without_what_clings_to_it(draft_key: DraftKey, by: Actor) -> None:
+    draft = draft_key(secrets={"api_key": f"export OPENAI_API_KEY='{OPENAI_KEY}'\n"})
+
+    api_key, _, notes = create_api_key(draft, by=by)
 
     assert secrets_of(api_key) == {"api_key": OPENAI_KEY}
-    assert any("removed" in note for note in api_key.notes)
+    assert any(note.startswith("Removed") for note in notes)
 
 
 def test_a_method_without_secrets_makes_a_key_too(make_key: MakeKey) -> None:
@@ -111,23 +119,27 @@ def test_a_method_without_secrets_makes_a_key_too(make_key: MakeKey) -> None:
     assert (api_key.current.hint, api_key.current.fingerprint) == ("", "")
 
 
-def test_an_invalid_key_is_not_created(draft_key: MakeKey, by: Actor) -> None:
+def test_an_invalid_key_is_not_created(draft_key: DraftKey, by: Actor) -> None:
     with pytest.raises(ValidationError):
         create_api_key(draft_key("", secrets={}), by=by)
 
     assert not ApiKey.objects.exists()
     assert not CredentialVersion.objects.exists()
-    assert not Event.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
-def test_the_same_credentials_under_another_name_are_noted(make_key: MakeKey) -> None:
+def test_the_same_credentials_under_another_name_are_noted(
+    draft_key: DraftKey, make_key: MakeKey, by: Actor
+) -> None:
     make_key("first")
 
-    second = make_key("second")
-    third = make_key("third", secrets={"api_key": NEW_KEY})
+    second = create_api_key(draft_key("second"), by=by)
+    third = create_api_key(draft_key("third"), by=by)
+    other = create_api_key(draft_key("other", secrets={"api_key": NEW_KEY}), by=by)
 
     assert "The same credentials are also stored as “first”." in second.notes
-    assert not any("also stored" in note for note in third.notes)
+    assert "The same credentials are also stored as “first” and “second”." in third.notes
+    assert not any("also stored" in note for note in other.notes)
 
 
 # --- Edit --------------------------------------------------------------------------------------
@@ -147,11 +159,47 @@ def test_a_key_is_renamed_and_everything_else_stays(api_key: ApiKey, by: Actor) 
     assert acts_on(api_key)[-1] == ("edited", ["name"])
 
 
+@pytest.mark.parametrize("name", ["ﷺ" * 80, "㍿" * 61])
+def test_a_name_that_is_long_once_it_is_folded_is_found_and_stays_unique(
+    name: str, make_key: MakeKey
+) -> None:
+    key = make_key(name)
+
+    assert list(ApiKey.objects.named(name)) == [key]
+    assert list(ApiKey.objects.search(name)) == [key]
+    with pytest.raises(ValidationError, match="already has this name") as refusal:
+        make_key(name)
+    assert refusal.value.error_dict["name"][0].code == "unique"
+
+
+def test_only_a_taken_name_is_reported_as_one(
+    make_key: MakeKey, make_endpoint: MakeEndpoint
+) -> None:
+    keys = [make_key("one"), make_key("two")]
+    make_endpoint("search")
+    first = ApiKey.objects.filter(pk=keys[0].pk)
+
+    with (
+        pytest.raises(ValidationError, match="Another API key already has this name"),
+        unique_name(ApiKey),
+        transaction.atomic(),
+    ):
+        first.update(name_key=keys[1].name_key)
+    with (
+        pytest.raises(ValidationError, match="Another endpoint already has this name"),
+        unique_name(Endpoint, "name"),
+        transaction.atomic(),
+    ):
+        Endpoint.objects.create(name="search")
+    with pytest.raises(IntegrityError), unique_name(ApiKey), transaction.atomic():
+        first.update(config=None)
+
+
 def test_a_renamed_key_is_found_by_its_new_name_only(api_key: ApiKey, by: Actor) -> None:
     edit(api_key, by, name="Neuer NAME")
 
     assert ApiKey.objects.search("neuer name").exists()
-    assert not ApiKey.objects.search("openai").exists()
+    assert not ApiKey.objects.search("my-openai").exists()
 
 
 def test_a_key_cannot_take_the_name_of_another(
@@ -223,9 +271,8 @@ def test_the_previous_credentials_are_destroyed_when_others_take_their_place(
 
 def test_compromised_credentials_are_destroyed_at_once(api_key: ApiKey, by: Actor) -> None:
     old = api_key.current
-    api_key.secrets = Secrets(api_key=NEW_KEY)
 
-    update_api_key(api_key, by=by, rev=api_key.rev, compromised=True)
+    drafts.save(api_key, Secrets(api_key=NEW_KEY), by=by, compromised=True)
 
     old.refresh_from_db()
     assert old.sealed is None
@@ -255,9 +302,9 @@ def test_an_optional_part_is_removed(aws_key: ApiKey, by: Actor) -> None:
 def test_a_part_that_is_typed_and_removed_at_once_is_the_typed_one(
     aws_key: ApiKey, by: Actor
 ) -> None:
-    edit(aws_key, by, secrets={"aws_session_token": "typed"}, remove=["aws_session_token"])
+    edit(aws_key, by, secrets={"aws_session_token": "typed-token"}, remove=["aws_session_token"])
 
-    assert secrets_of(aws_key)["aws_session_token"] == "typed"
+    assert secrets_of(aws_key)["aws_session_token"] == "typed-token"
 
 
 def test_a_required_part_is_not_removed(aws_key: ApiKey, by: Actor) -> None:
@@ -287,11 +334,11 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(api_key: ApiKey, by: Actor
 def test_the_same_credentials_typed_again_say_so_and_stay(api_key: ApiKey, by: Actor) -> None:
     before = stored(api_key)
 
-    changed = edit(api_key, by, secrets={"api_key": OPENAI_KEY})
+    saved = drafts.save(api_key, {"api_key": OPENAI_KEY}, by=by)
 
     after = stored(api_key)
-    assert changed == []
-    assert any("same as those stored" in note for note in api_key.notes)
+    assert saved.changed == []
+    assert any("already stored" in note for note in saved.notes)
     assert (after.current_id, after.credentials_changed_at) == (
         before.current_id,
         before.credentials_changed_at,
@@ -304,17 +351,17 @@ def test_an_edit_notes_the_same_credentials_under_another_name(
 ) -> None:
     make_key("other", secrets={"api_key": NEW_KEY})
 
-    edit(api_key, by, secrets={"api_key": NEW_KEY})
+    saved = drafts.save(api_key, {"api_key": NEW_KEY}, by=by)
 
-    assert "The same credentials are also stored as “other”." in api_key.notes
+    assert "The same credentials are also stored as “other”." in saved.notes
 
 
 def test_the_session_token_that_is_stored_counts_against_the_warning(
     aws_key: ApiKey, by: Actor
 ) -> None:
-    edit(aws_key, by, secrets={"aws_access_key_id": "ASIAIOSFODNN7EXAMPLE"})
+    saved = drafts.save(aws_key, {"aws_access_key_id": "ASIAIOSFODNN7EXAMPLE"}, by=by)
 
-    assert not any("ASIA" in note for note in aws_key.notes)
+    assert not any("ASIA" in note for note in saved.notes)
 
 
 def test_the_method_of_a_key_is_not_changed_by_an_edit(
@@ -343,7 +390,9 @@ def test_sending_a_key_elsewhere_demands_it_again(api_key: ApiKey, by: Actor) ->
         edit(api_key, by, config={"api_base": "https://proxy.example/v1"})
 
     assert set(refusal.value.message_dict) == {"api_key"}
-    assert stored(api_key).origins() == {"https://api.openai.com:443"}
+    assert stored(api_key).origins() == dict.fromkeys(
+        (Role.API, Role.TEST), "https://api.openai.com:443"
+    )
     assert secrets_of(api_key) == {"api_key": OPENAI_KEY}
 
 
@@ -374,7 +423,7 @@ def test_a_key_that_is_typed_again_may_be_sent_elsewhere(api_key: ApiKey, by: Ac
 
     after = stored(api_key)
     assert changed == ["api_base"]
-    assert after.origins() == {"https://proxy.example:443"}
+    assert after.origins() == dict.fromkeys((Role.API, Role.TEST), "https://proxy.example:443")
     assert secrets_of(api_key) == {"api_key": OPENAI_KEY}
     assert after.credentials_changed_at == before.credentials_changed_at
     assert CredentialVersion.objects.get(pk=before.current_id).sealed is None
@@ -435,7 +484,7 @@ def test_a_base_url_bent_in_the_database_is_no_way_round(api_key: ApiKey, by: Ac
 
     edit(bent, by, name="innocent")
 
-    assert "not sealed for" in stored(api_key).unreadable_because()
+    assert "not encrypted for" in stored(api_key).unreadable_because()
 
 
 def test_parts_of_a_key_that_was_bent_in_the_database_are_not_kept(
@@ -505,7 +554,7 @@ def test_a_key_without_credentials_gets_some(api_key: ApiKey, by: Actor) -> None
 # --- Two people at once ------------------------------------------------------------------------
 
 
-def test_an_edit_on_an_old_picture_is_a_conflict(api_key: ApiKey, by: Actor) -> None:
+def test_an_edit_on_a_stale_revision_is_a_conflict(api_key: ApiKey, by: Actor) -> None:
     mine, theirs = stored(api_key), stored(api_key)
     edit(theirs, by, team="theirs")
 
@@ -516,7 +565,7 @@ def test_an_edit_on_an_old_picture_is_a_conflict(api_key: ApiKey, by: Actor) -> 
     assert CredentialVersion.objects.count() == 1
 
 
-def test_an_edit_of_a_key_that_was_deleted_meanwhile_is_a_conflict(
+def test_an_edit_of_a_key_that_was_deleted_concurrently_is_a_conflict(
     api_key: ApiKey, by: Actor
 ) -> None:
     mine = stored(api_key)
@@ -543,8 +592,8 @@ def test_the_trail_survives_the_key(api_key: ApiKey, by: Actor) -> None:
     edit(api_key, by, name="renamed")
     delete(stored(api_key), by)
 
-    told = [(event.act, event.subject_name) for event in Event.objects.about(api_key)]
-    assert told == [("deleted", "renamed"), ("edited", "renamed"), ("created", "my-openai-key")]
+    shown = [(event.act, event.subject_name) for event in AuditEvent.objects.about(api_key)]
+    assert shown == [("deleted", "renamed"), ("edited", "renamed"), ("created", "my-openai-key")]
 
 
 def test_the_blast_radius_names_endpoints_and_what_would_become_of_them(
@@ -555,7 +604,7 @@ def test_the_blast_radius_names_endpoints_and_what_would_become_of_them(
     make_endpoint("unrelated", make_key("other"))
     Route.objects.create(endpoint=search, api_key=make_key("spare"), model="gpt-5", kind="fallback")
 
-    radius = api_key.blast_radius()
+    radius = blast_radius_of(api_key)
 
     assert [dependent.name for dependent in radius.dependents] == ["search", "support"]
     assert [dependent.name for dependent in radius.active] == ["search"]
@@ -569,7 +618,7 @@ def test_an_endpoint_with_two_routes_over_a_key_is_counted_once(
     search = make_endpoint("search", api_key)
     Route.objects.create(endpoint=search, api_key=api_key, model="gpt-5", kind="fallback")
 
-    radius = api_key.blast_radius()
+    radius = blast_radius_of(api_key)
 
     assert len(radius) == 1
     assert radius.dependents[0].left_without_key
@@ -598,7 +647,7 @@ def test_a_key_in_use_is_deleted_when_its_name_is_typed(
 
     route = Route.objects.get()
     assert (route.endpoint, route.api_key, route.model) == (endpoint, None, "gpt-5")
-    assert Endpoint.objects.get().state() == "no_key"
+    assert state_of(Endpoint.objects.get()) == "down"
 
 
 def test_a_key_of_disabled_endpoints_needs_no_name(
@@ -608,7 +657,7 @@ def test_a_key_of_disabled_endpoints_needs_no_name(
 
     delete(api_key, by)
 
-    assert Endpoint.objects.get().state() == "no_key"
+    assert Route.objects.get().api_key is None
 
 
 def test_another_key_takes_over_every_route(
@@ -622,7 +671,7 @@ def test_another_key_takes_over_every_route(
 
     assert not ApiKey.objects.filter(pk=api_key.pk).exists()
     assert {route.api_key_id for route in Route.objects.all()} == {heir.pk}
-    assert [endpoint.state() for endpoint in Endpoint.objects.all()] == ["active", "active"]
+    assert [state_of(endpoint) for endpoint in Endpoint.objects.all()] == ["active", "active"]
     assert [endpoint.rev for endpoint in Endpoint.objects.all()] == [2, 2]
 
 
@@ -630,15 +679,15 @@ def test_everything_that_a_deletion_does_is_in_the_trail(
     api_key: ApiKey, make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor
 ) -> None:
     endpoint = make_endpoint("search", api_key)
-    before = Event.objects.count()
+    before = AuditEvent.objects.count()
 
     delete(api_key, by, replacement=make_key("heir"))
 
-    events = {(event.act, event.subject_name): event for event in Event.objects.all()}
+    events = {(event.act, event.subject_name): event for event in AuditEvent.objects.all()}
     assert events["deleted", "my-openai-key"].note == "moved 1 endpoint to heir"
     assert events["key replaced", "search"].subject_id == str(endpoint.pk)
     assert events["key replaced", "search"].fields == ["api_key"]
-    assert Event.objects.count() == before + 3  # and that the heir was created
+    assert AuditEvent.objects.count() == before + 3  # and that the heir was created
 
 
 def test_an_unfit_replacement_is_refused(
@@ -667,10 +716,10 @@ def test_a_replacement_that_is_gone_by_now_is_refused(
     assert Route.objects.get().api_key_id == api_key.pk
 
 
-def test_a_picture_that_changed_is_a_conflict_and_nothing_happens(
+def test_a_changed_blast_radius_is_a_conflict_and_nothing_happens(
     api_key: ApiKey, make_endpoint: MakeEndpoint, by: Actor
 ) -> None:
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
     make_endpoint("newcomer", api_key)
 
     with pytest.raises(Conflict):
@@ -681,11 +730,11 @@ def test_a_picture_that_changed_is_a_conflict_and_nothing_happens(
 
 
 @pytest.mark.parametrize("change", ["enabled", "gone", "spare"])
-def test_any_change_of_the_picture_is_a_conflict(
+def test_any_change_of_the_blast_radius_is_a_conflict(
     api_key: ApiKey, make_key: MakeKey, make_endpoint: MakeEndpoint, by: Actor, change: str
 ) -> None:
     endpoint = make_endpoint("search", api_key, enabled=False)
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
     match change:
         case "enabled":
             Endpoint.objects.update(enabled=True)
@@ -700,7 +749,7 @@ def test_any_change_of_the_picture_is_a_conflict(
 
 def test_deleting_a_key_twice_is_a_conflict(api_key: ApiKey, by: Actor) -> None:
     again = stored(api_key)
-    seen = again.blast_radius().digest()
+    seen = blast_radius_of(again).digest()
     delete(api_key, by)
 
     with pytest.raises(Conflict):
@@ -734,7 +783,7 @@ def test_every_act_writes_one_event_that_says_who_and_names_fields_only(
     edit(api_key, by, secrets={"api_key": NEW_KEY}, team="search")
     delete(stored(api_key), by)
 
-    events = Event.objects.about(api_key).order_by("id")
+    events = AuditEvent.objects.about(api_key).order_by("id")
     assert [(event.act, event.fields) for event in events] == [
         ("created", ["api_base", "api_key", "description", "environment", "name", "organization"]),
         ("edited", ["api_key", "team"]),
@@ -752,7 +801,7 @@ def test_every_act_writes_one_event_that_says_who_and_names_fields_only(
 
 
 def test_what_cannot_be_written_down_is_not_created(
-    api_key: ApiKey, draft_key: MakeKey, lose_events_table: Callable[[], None], by: Actor
+    api_key: ApiKey, draft_key: DraftKey, lose_events_table: Callable[[], None], by: Actor
 ) -> None:
     lose_events_table()
 
@@ -787,32 +836,34 @@ def test_what_cannot_be_written_down_is_not_deleted(
 
 
 def test_an_event_is_never_changed_in_python(api_key: ApiKey) -> None:
-    event = Event.objects.about(api_key).get()
+    event = AuditEvent.objects.about(api_key).get()
     event.actor = "somebody else"
 
     for change in (
         event.save,
         event.delete,
-        Event.objects.all().delete,
-        lambda: Event.objects.update(actor="somebody else"),
-        lambda: Event.objects.bulk_update([event], ["actor"]),
-        lambda: Event.objects.update_or_create(pk=event.pk, defaults={"actor": "somebody else"}),
+        AuditEvent.objects.all().delete,
+        lambda: AuditEvent.objects.update(actor="somebody else"),
+        lambda: AuditEvent.objects.bulk_update([event], ["actor"]),
+        lambda: AuditEvent.objects.update_or_create(
+            pk=event.pk, defaults={"actor": "somebody else"}
+        ),
     ):
         with pytest.raises(PermissionError), transaction.atomic():
             change()
 
-    assert Event.objects.get(pk=event.pk).actor == "kim"
+    assert AuditEvent.objects.get(pk=event.pk).actor == "kim"
 
 
 def test_an_event_is_never_changed_in_sql(api_key: ApiKey) -> None:
     with (
-        pytest.raises(DatabaseError, match="events are never changed"),
+        pytest.raises(DatabaseError, match="audit events cannot be changed"),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):
-        cursor.execute("UPDATE apikeys_event SET actor = 'somebody else'")
+        cursor.execute("UPDATE accounts_auditevent SET actor = 'somebody else'")
 
-    assert Event.objects.about(api_key).get().actor == "kim"
+    assert AuditEvent.objects.about(api_key).get().actor == "kim"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -820,7 +871,7 @@ def test_an_event_is_written_in_the_transaction_of_its_act(make_key: MakeKey, by
     api_key = make_key()
 
     with pytest.raises(ImproperlyConfigured):
-        Event.record(by, "edited", api_key)
+        AuditEvent.record(by, "edited", api_key)
 
 
 def test_names_of_any_length_and_letters_fit_into_the_trail(make_key: MakeKey, by: Actor) -> None:
@@ -828,7 +879,10 @@ def test_names_of_any_length_and_letters_fit_into_the_trail(make_key: MakeKey, b
 
     edit(api_key, by, name="ﷺ" * 80)
 
-    assert [event.subject_name for event in Event.objects.about(api_key)] == ["ﷺ" * 80, "🔑" * 80]
+    assert [event.subject_name for event in AuditEvent.objects.about(api_key)] == [
+        "ﷺ" * 80,
+        "🔑" * 80,
+    ]
 
 
 def test_a_service_account_is_replaced_by_another(make_key: MakeKey, by: Actor) -> None:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.gateway [--seconds 4] [--rounds 3] [--only throughput streams …]
 
-It starts an imitation provider, a bare relay (ASGI and the same client) and the gateway, with token
+It starts a simulated provider, a bare relay (ASGI and the same client) and the gateway, with token
 check, freshness, opening, signing and usage on, and drives them in turn. DATABASE_URL may name a
 PostgreSQL server; otherwise the gateway uses SQLite.
 """

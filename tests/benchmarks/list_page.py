@@ -3,9 +3,10 @@
     python -m tests.benchmarks.list_page [--sizes 1000 10000 100000] [--rounds 15]
 
 Each key has three routes. A page goes through every middleware and template; the login and the
-network are left out. "cpu" is what this process used; what PostgreSQL used is not in it. The cases
-are taken in turn, so that a slow moment of the machine hits all of them alike. The last column is
-the ratio to the plain first page of the same run.
+network are left out. Database connections are set up as those of the pages. "cpu" is what this
+process used; what PostgreSQL used is not in it. The cases are taken in turn, so that a slow moment
+of the machine hits all of them alike. The last column is the ratio to the plain first page of the
+same run.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import django
@@ -22,15 +24,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402
-from django.db import connection, reset_queries  # noqa: E402
+from django.db import connection, connections, reset_queries  # noqa: E402
 from django.test import Client  # noqa: E402
-from django.test.utils import CaptureQueriesContext, setup_test_environment  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from apikeys import sealing  # noqa: E402
 from apikeys.models import ApiKey, AuthScheme, CredentialVersion, Environment  # noqa: E402
-from apikeys.models.naming import same_name_key  # noqa: E402
 from endpoints.models import Endpoint, Route  # noqa: E402
+from gatewayproject.console.naming import name_key_of, search_key  # noqa: E402
+from gatewayproject.server.database_limits import limit_this_thread  # noqa: E402
 
 ROUTES_PER_KEY = 3
 BATCH = 2_000
@@ -48,6 +51,19 @@ CASES = {
     "provider, common": "?provider=openai",
     "provider, rare": "?provider=voyage",
     "environment": "?environment=staging",
+    "last used first": "?sort=-used",
+    "never used, middle page": "?sort=used&page=1000",
+    "expires first": "?sort=expires",
+    "expires last, last page": "?sort=-expires&page=999999",
+    "search, team": "?q=team-7",
+    "search, description": "?q=contact-of-4711",
+    "search, hint": "?q=4711",
+    "search, provider": "?q=voyage",
+    "team": "?team=Team-7",
+    "expires in 30 days": "?expires=30",
+    "unused for 90 days": "?unused=90",
+    "unused for 90 days, by expiry": "?unused=90&sort=expires",
+    "expiring": "?status=expiring",
     "due": "?status=due",
     "overdue": "?status=overdue",
     "expired, last updated first": "?status=expired&sort=-updated",
@@ -55,6 +71,7 @@ CASES = {
     "disabled": "?status=disabled",
     "overdue, all filters": "?q=chat&provider=openai&environment=staging&status=overdue",
     "all filters": "?q=chat&provider=openai&environment=staging&sort=-updated",
+    "all filters, last used": "?q=chat&provider=openai&team=Team-7&unused=90&sort=-used",
 }
 
 
@@ -63,14 +80,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    setup_test_environment()
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         client = Client()
         client.force_login(get_user_model().objects.create_superuser("bench"))
         for size in sorted(options.sizes):
             fill_up_to(size)
-            report(client, size, options.rounds)
+            with ThreadPoolExecutor(1, initializer=limit_this_thread) as pages:
+                pages.submit(report, client, size, options.rounds).result()
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
 
@@ -114,13 +131,21 @@ def make_key(number: int, chance: random.Random, scheme: AuthScheme) -> ApiKey:
     if number % 9_000 == 11:
         name += "-Rare-Needle"
     key = ApiKey(name=name, scheme=scheme, environment=chance.choice(Environment.values))
-    key.name_key = same_name_key(name)
+    key.name_key = name_key_of(name)
+    key.team = f"Team-{number % 40}" if number % 3 else ""
+    key.description = f"For the site. Contact-of-{number}." if number % 2 else ""
+    hint = f"{number % 10_000:04}"
+    key.search_key = search_key(f"…{hint}", key.team, key.description)
+    key.created_at = timezone.now() - timedelta(days=chance.uniform(0, 400))
+    if chance.random() < 0.8:
+        last_use = timezone.now() - timedelta(days=chance.expovariate(1 / 30))
+        key.last_used_at = last_use.replace(minute=0, second=0, microsecond=0)
     _put_on_a_schedule(key, chance)
     return key
 
 
 def _put_on_a_schedule(key: ApiKey, chance: random.Random) -> None:
-    """Every second key has an interval; of these 5 % are overdue. Some have other trouble."""
+    """Every second key has an interval, every fifth expires within a year, some were neglected."""
     now, fate = timezone.now(), chance.random()
     if chance.random() < 0.5:
         key.rotate_every_days = 90
@@ -130,8 +155,8 @@ def _put_on_a_schedule(key: ApiKey, chance: random.Random) -> None:
         key.refused_at = now
     elif fate < 0.02:
         key.enabled = False
-    elif fate < 0.04:
-        key.expires_at = now + timedelta(days=chance.uniform(-1, 1))
+    elif fate < 0.22:
+        key.expires_at = now + timedelta(days=chance.uniform(-5, 365))
 
 
 def make_versions(keys: Iterable[ApiKey]) -> Iterable[CredentialVersion]:
@@ -140,7 +165,7 @@ def make_versions(keys: Iterable[ApiKey]) -> Iterable[CredentialVersion]:
         version.sealed = sealing.seal(
             {"api_key": f"sk-{key.pk.hex}"},
             owner=version.owner(key.pk),
-            origins=["https://api.openai.com:443"],
+            origins={sealing.Role.API: "https://api.openai.com:443"},
         )
         version.master_key = sealing.master_keys().primary
         yield version
@@ -175,6 +200,7 @@ def report(client: Client, size: int, rounds: int) -> None:
             f"{case:<28}{median:>10.1f}{max(values):>10.1f}{used:>8.1f}"
             f"{queries[case]:>9}{median / first:>8.2f}"
         )
+    connections.close_all()  # those of this thread, or the database could not be dropped
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import django
 
 from gatewayproject.keyring import generate_master_key
-from tests.project.installation import empty_database, production_settings
+from tests.installation import own_database, production_settings
 
 BATCH = 2_000
 
@@ -50,7 +50,7 @@ def main() -> None:
 @contextmanager
 def installation() -> Iterator[dict[str, str]]:
     """Set Django up with production settings and a database that goes at the end."""
-    with tempfile.TemporaryDirectory() as folder, empty_database() as database:
+    with tempfile.TemporaryDirectory() as folder, own_database() as database:
         settings = {
             "DJANGO_SETTINGS_MODULE": "gatewayproject.settings",
             "ENV_FILE": os.devnull,
@@ -111,8 +111,8 @@ def measure() -> tuple[float, float, float, float]:
     """Rotate once; return seconds, bare rows/s, and ms of the longest lock and of ``/readyz``."""
     from django.conf import settings
 
-    from apikeys.actors import Actor
-    from apikeys.services.resealing import missing_master_keys, rotate_master_key
+    from apikeys.services.master_key_rotation import missing_master_keys, rotate_master_key
+    from gatewayproject.accounts.actors import Actor
 
     settings.FERNET_KEYS = [generate_master_key(), settings.FERNET_KEYS[0]]
     bare = bare_rate()
@@ -141,7 +141,7 @@ def bare_rate() -> float:
 @contextmanager
 def longest_swap() -> Iterator[list[float]]:
     """Collect how long each write transaction takes."""
-    from apikeys.services.resealing.columns import SealedColumn
+    from apikeys.services.master_key_rotation.sealed_columns import SealedColumn
 
     original, took = SealedColumn.swap, []
 

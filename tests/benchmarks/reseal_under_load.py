@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gatewayproject.keyring import generate_master_key
-from tests.project.installation import Installation
+from tests.installation import Installation
 
 from .reseal import fill_up_to, installation
 
@@ -58,8 +58,8 @@ def one_round(
     from django.conf import settings as live
     from django.db import connections
 
-    from apikeys.actors import Actor
-    from apikeys.services.resealing import rotate_master_key
+    from apikeys.services.master_key_rotation import rotate_master_key
+    from gatewayproject.accounts.actors import Actor
 
     live.FERNET_KEYS = [generate_master_key(), live.FERNET_KEYS[0]]
     house = Installation(Path(settings["GATEWAY_DATA_DIR"]), settings)

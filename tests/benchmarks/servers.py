@@ -18,16 +18,18 @@ _SEED = """
 import django; django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, AuthScheme
+call_command("collectstatic", interactive=False, verbosity=0)
+from gatewayproject.accounts.actors import Actor
+from apikeys.models import AuthScheme, KeyDraft
+from apikeys.sealing import Secrets
 from apikeys.services import create_api_key
 from endpoints.models import Endpoint, GatewayToken, Route
 from endpoints.services import create_endpoint, create_token
 by = Actor("benchmark", channel="command")
 scheme = AuthScheme.objects.get(provider__slug="openai", slug="api_key")
-key = ApiKey(name="bench", scheme=scheme, config={"api_base": "%s/v1"},
-             secrets={"api_key": "sk-made-up-for-the-benchmark-0000"})
-create_api_key(key, by=by)
+draft = KeyDraft(scheme, {"name": "bench"}, {"api_base": "%s/v1"},
+                 Secrets(api_key="sk-made-up-for-the-benchmark-0000"))
+key = create_api_key(draft.check(), by=by).api_key
 for name, model in (("small", "gpt-5-mini"), ("stream", "stream-50-4"), ("paced", "stream-50-100")):
     create_endpoint(Endpoint(name=name), [Route(api_key=key, model=model)], by=by)
 print(create_token(GatewayToken(name="bench", all_endpoints=True), [], by=by))
@@ -90,6 +92,7 @@ def gateway_before(provider: Server, *, workers: int = 1) -> Iterator[Server]:
             "DJANGO_SETTINGS_MODULE": "gatewayproject.settings",
             "ENV_FILE": os.devnull,
             "GATEWAY_DATA_DIR": data,
+            "STATIC_ROOT": f"{data}/static",
             "DEBUG": "false",
             "HTTPS": "false",
             "ALLOWED_HOSTS": "127.0.0.1",
@@ -102,7 +105,7 @@ def gateway_before(provider: Server, *, workers: int = 1) -> Iterator[Server]:
             [sys.executable, "-c", _SEED % provider.url],
             cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True,
         ).stdout.split()[-1]  # fmt: skip
-        options = ["--http", "gatewayproject.heads:Protocol"]
+        options = ["--http", "gatewayproject.server.uvicorn_limits:Protocol"]
         options += ["--workers", str(workers)] if workers > 1 else []
         app = "gatewayproject.asgi:application"
         with _uvicorn("gateway", app, *options, **environment) as server:

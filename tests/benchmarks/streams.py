@@ -14,8 +14,8 @@ from .servers import ROOT, Server
 
 _EDIT = """
 import django; django.setup()
-from apikeys.actors import Actor
-from apikeys.models import ApiKey
+from gatewayproject.accounts.actors import Actor
+from apikeys.models import ApiKey, KeyDraft
 from apikeys.services import update_api_key
 import sys, time
 by = Actor("benchmark", channel="command")
@@ -23,8 +23,9 @@ number = 0
 while True:
     key = ApiKey.objects.with_details().get(name="bench")
     number += 1
-    key.secrets["api_key"] = f"sk-made-up-for-the-benchmark-{number:04d}"
-    update_api_key(key, by=by, rev=key.rev)
+    secret = f"sk-made-up-for-the-benchmark-{number:04d}"
+    draft = KeyDraft.of(key, secrets={"api_key": secret}).check()
+    update_api_key(draft, by=by, rev=key.rev)
     print(number, flush=True)
     time.sleep(1)
 """

@@ -7,7 +7,6 @@ import re
 from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from secrets import choice, token_hex
 from string import ascii_uppercase, digits
 from zlib import decompress
@@ -17,6 +16,8 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.signals import request_started
 from django.db import connection, connections
+
+from tests.database_files import content_of_database_files
 
 from .person import Person
 from .serving import Exchange
@@ -37,7 +38,7 @@ def aws_canary() -> str:
 def traces(secret: str) -> set[bytes]:
     """Return what would be left of ``secret``: plain or escaped in any way, in hex, in base64."""
     found = set()
-    for piece in re.findall(rb"[A-Za-z0-9]{12,}", secret.encode()):  # no escaping changes these
+    for piece in re.findall(rb"[A-Za-z0-9_-]{12,}", secret.encode()):  # no escaping changes these
         found |= {piece, piece.hex().encode()}
         for shift in range(3):  # wherever it stands in what was encoded
             encoded = b64encode(bytes(shift) + piece)
@@ -125,10 +126,7 @@ def _cookies(exchanges: list[Exchange]) -> Iterator[bytes]:
 def _database() -> Iterator[bytes]:
     """Yield the bytes of the database's files, or each row of each table as text."""
     if connection.vendor == "sqlite":
-        name = connection.settings_dict["NAME"]
-        yield from (
-            Path(file).read_bytes() for file in (name, f"{name}-wal") if Path(file).exists()
-        )
+        yield content_of_database_files()
         return
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

@@ -1,27 +1,23 @@
 """A browser, a server, and people who use one with the other."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from playwright.sync_api import BrowserContext, expect
 
+from apikeys.views import test_credentials
+from gatewayproject.demo.provider import Provider
+
+from .chromium import BROWSERS, QUIET, installed_browser
 from .person import PASSWORD, OpenBrowser, Person
 from .serving import Server
 from .watching import Watch
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-]
 PATIENCE = 15_000  # milliseconds; a busy machine is slow, not wrong
 
 expect.set_options(timeout=PATIENCE)
@@ -29,11 +25,10 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    installed = next(filter(None, map(shutil.which, BROWSERS)), None)
+    installed = installed_browser()
     if installed is None:
-        reason = (
-            f"No browser is installed: none of {', '.join(BROWSERS)} (apt-get install chromium)"
-        )
+        install = "apt-get install chromium-headless-shell"
+        reason = f"No browser is installed: none of {', '.join(BROWSERS)} ({install})"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -80,18 +75,42 @@ def open_browser(
     assert [complaint for watch in watches for complaint in watch.complaints] == []
 
 
+@pytest.fixture(scope="session")
+def hashed_password() -> str:
+    return make_password(PASSWORD)
+
+
 @pytest.fixture
-def kim(db: None) -> User:
+def kim(db: None, hashed_password: str) -> User:
     """Somebody who may do everything."""
-    return User.objects.create_superuser("kim", "kim@example.com", PASSWORD)
+    return User.objects.create(
+        username="kim",
+        email="kim@example.com",
+        password=hashed_password,
+        is_staff=True,
+        is_superuser=True,
+    )
 
 
-@pytest.fixture(params=["with scripts", "without scripts"])
-def scripts(request: pytest.FixtureRequest) -> bool:
-    return request.param == "with scripts"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with scripts, and also without them if it is marked ``both_ways``."""
+    if "scripts" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_ways")
+        ways = {"with scripts": True, **({"without scripts": False} if both else {})}
+        metafunc.parametrize("scripts", ways.values(), ids=ways.keys())
 
 
 @pytest.fixture
 def person(open_browser: OpenBrowser, kim: User, scripts: bool) -> Person:
-    """Kim, signed in, once with scripts and once without."""
+    """Kim, signed in."""
     return open_browser(kim, scripts=scripts)
+
+
+@pytest.fixture
+def untimed_provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """A provider on loopback; no pause between two tests of credentials."""
+    settings.ALLOWED_PRIVATE_ORIGINS = ["http://127.0.0.1:*"]
+    monkeypatch.setattr(test_credentials, "PAUSE", 0)
+    cache.clear()
+    with Provider().running() as provider:
+        yield provider

@@ -7,12 +7,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from playwright.sync_api import Locator, expect
 
-from apikeys import sealing, services
-from apikeys.actors import Actor
+from apikeys import sealing
 from apikeys.models import ApiKey, CredentialVersion, ServerProcess
 from apikeys.sealing import Sealed, Secrets
 from endpoints.models import GatewayToken
+from gatewayproject.accounts.actors import Actor
+from tests import drafts
 from tests.conftest import MakeEndpoint, MakeKey, MakeToken
+from tests.usage import use
 
 from .person import Person, textbox
 
@@ -23,10 +25,8 @@ def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToke
     """Fill the lists with what people really store, some of it long, foreign or broken."""
     production = make_key("my-openai-key", team="Search", description="For the site.\nAsk Kim.")
     make_key("openai-staging", environment="staging")
-    make_key(
-        "a-name-of-eighty-characters-which-nobody-broke-into-parts-and-which-goes-on-and-on"[:80]
-    )
     make_key("مفتاح الإنتاج", "anthropic")
+    long_key = with_long_names(make_key)
     azure = make_key("azure-westeurope", "azure", environment="development")
     make_key("vertex-maps", "vertex_ai", environment="staging")
     make_key("bedrock-role", "bedrock", "default_chain")
@@ -47,16 +47,27 @@ def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToke
     make_endpoint("nightly-batch", production, enabled=False)
     make_endpoint("translate", azure, model="gpt-5")
     make_endpoint("orphan", None)
+    longest = make_endpoint("e" * 63, long_key, model="m" * 120)
+    make_token("x" * 80, longest)
+    make_token("鍵" * 80)
+    for route in (*endpoints[0].routes.all(), *longest.routes.all()):
+        use(route, requests=700, refused=30, unreachable=2, input_tokens=123456)
+        use(route, ago=timedelta(hours=5), requests=300, output_tokens=65432)
+
+
+def with_long_names(make_key: MakeKey) -> ApiKey:
+    """Make keys with the longest names there can be: unbroken, wide, from right to left, emoji."""
+    for name in ("鍵" * 80, "مفتاح" * 16, "🔑" * 80):
+        make_key(name, environment="development")
+    return make_key("x" * 80, team="t" * 80, description="d" * 200)
 
 
 def rotating(key: ApiKey, refused: ApiKey) -> None:
     """Two keys with all that can be said of their credentials."""
     by, now = Actor("kim", channel="page"), timezone.now()
     for each in (key, refused):
-        each.secrets = Secrets(api_key="sk-made-up-second-0000000000-2nd2")
-        services.update_api_key(each, by=by, rev=each.rev)
-        each.secrets = Secrets(api_key="sk-made-up-third-00000000000-3rd3")
-        services.stage_credentials(each, by=by, rev=each.rev)
+        drafts.save(each, Secrets(api_key="sk-made-up-second-0000000000-2nd2"), by=by)
+        drafts.stage(each, Secrets(api_key="sk-made-up-third-00000000000-3rd3"), by=by)
     CredentialVersion.objects.filter(api_key=key).update(
         tested_at=now, test_outcome="rate_limited", expires_at=now + timedelta(hours=9)
     )
@@ -137,29 +148,30 @@ def dialog_of(name: str, link: str, *then: Callable[[Person, Locator], None]) ->
 
 def staged_meanwhile(person: Person, form: Locator) -> None:
     key = ApiKey.objects.get(name="rotating")
-    key.secrets = Secrets(api_key="sk-made-up-fourth-0000000000-4th4")
-    services.stage_credentials(key, by=Actor("mia", channel="page"), rev=key.rev)
+    drafts.stage(
+        key, Secrets(api_key="sk-made-up-fourth-0000000000-4th4"), by=Actor("mia", channel="page")
+    )
 
 
 def changed_meanwhile(person: Person, form: Locator) -> None:
     key = ApiKey.objects.get(name="my-openai-key")
-    ApiKey.objects.filter(pk=key.pk).update(rev=key.rev + 1)
+    ApiKey.objects.filter(pk=key.pk).update(team="Ads", rev=key.rev + 1)
 
 
 def token_changed_meanwhile(person: Person, form: Locator) -> None:
-    GatewayToken.objects.filter(name="operations").update(expires_at=timezone.now())
+    GatewayToken.objects.filter(name="operations").update(name="theirs", name_key="theirs")
 
 
 def token_created(person: Person, form: Locator) -> None:
     textbox(form, "Name").fill("made-for-the-gallery")
-    form.get_by_label("Every endpoint").check()
+    form.get_by_label("All endpoints").check()
     form.get_by_role("button", name="Create", exact=True).click()
     expect(form.get_by_role("heading", name="Created made-for-the-gallery")).to_be_visible()
 
 
 def account_menu(person: Person) -> None:
     person.goes_to("/")
-    person.page.locator("summary").click()
+    person.page.locator(".menu summary").click()
 
 
 def encryption(person: Person) -> None:
@@ -188,6 +200,30 @@ def refused_sign_in(person: Person) -> None:
     expect(person.page.get_by_role("alert").first).to_be_visible()
 
 
+def selected(*names: str, press: str = "", then: str = "") -> View:
+    """Check the boxes of keys, press a button of the bar, and then one of the form it opens."""
+
+    def view(person: Person) -> None:
+        person.goes_to("/api-keys/")
+        for name in names:
+            person.page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
+        bar = person.page.get_by_role("form", name="Selected API keys")
+        expect(bar).to_contain_text(f"{len(names)} selected")
+        if press:
+            bar.get_by_role("button", name=press, exact=True).click()
+            form = person.dialog()
+            if then:
+                with person.sees_another_form(form):
+                    form.get_by_role("button", name=then, exact=True).click()
+
+    return view
+
+
+def selected_and_gone(person: Person) -> None:
+    person.watch.expect(422)
+    person.goes_to("/api-keys/selected/edit/")
+
+
 SIGNED_OUT: dict[str, View] = {"sign-in": at("/login/"), "sign-in refused": refused_sign_in}
 EMPTY: dict[str, View] = {
     "overview empty": at("/"),
@@ -205,6 +241,7 @@ KEYS: dict[str, View] = {
     "key unreadable": of_key("sealed-elsewhere"),
     "key rotating": of_key("rotating"),
     "key refused": of_key("refused"),
+    "key with a long name": of_key("x" * 80),
     "key endpoints dialog": dialog("/api-keys/", "3 endpoints that use my-openai-key"),
     "create key page": at("/api-keys/new/?provider=openai&name=my-second-key"),
     "create key dialog": dialog("/api-keys/", "Create API Key"),
@@ -270,6 +307,7 @@ KEYS_TOO: dict[str, View] = {
         "/api-keys/", "Delete my-openai-key", opened("Move the endpoints to", "open")
     ),
     "delete key refused": dialog("/api-keys/", "Delete my-openai-key", pressed("Delete")),
+    "delete key with a long name": dialog_of("x" * 80, "Delete"),
     "delete key page": of_key("azure-westeurope", "delete/"),
     "overview": at("/"),
     "activity": at("/activity/"),
@@ -278,9 +316,24 @@ KEYS_TOO: dict[str, View] = {
     "account menu": account_menu,
     "missing": missing,
 }
+SELECTED: dict[str, View] = {
+    "keys selected": selected("my-openai-key", "azure-westeurope"),
+    "disable selected": selected("my-openai-key", "azure-westeurope", press="Disable"),
+    "edit selected": selected("my-openai-key", "rotating", press="Edit"),
+    "edit selected refused": selected("rotating", press="Edit", then="Save"),
+    "delete selected": selected("my-openai-key", "sealed-elsewhere", press="Delete"),
+    "delete selected refused": selected("my-openai-key", press="Delete", then="Delete"),
+    "delete selected page": lambda person: person.goes_to("/api-keys/selected/delete/?all=1&list="),
+    "selected too many": selected_and_gone,
+    "move": dialog_of("my-openai-key", "Move endpoints"),
+    "move refused": dialog_of("my-openai-key", "Move endpoints", pressed("Move")),
+    "move page without a target": of_key("azure-westeurope", "move/"),
+    "duplicate": dialog("/api-keys/", "Duplicate azure-westeurope"),
+}
 ENDPOINTS: dict[str, View] = {
     "endpoints": at("/endpoints/"),
     "endpoint": at("/endpoints/search-assistant/"),
+    "endpoint with a long name": at(f"/endpoints/{'e' * 63}/"),
     "endpoint without key": at("/endpoints/orphan/"),
     "create endpoint dialog": dialog("/endpoints/", "Create Endpoint"),
     "create endpoint list open": dialog(
@@ -290,6 +343,7 @@ ENDPOINTS: dict[str, View] = {
         "/endpoints/", "Create Endpoint", pressed("Create", Name="Not A Name", Model="gpt-5")
     ),
     "edit endpoint dialog": dialog("/endpoints/", "Edit summaries"),
+    "edit endpoint with long names": dialog(f"/endpoints/{'e' * 63}/", "Edit"),
     "edit endpoint page": at("/endpoints/search-assistant/edit/"),
     "delete endpoint active": dialog("/endpoints/", "Delete summaries"),
     "delete endpoint refused": dialog("/endpoints/", "Delete summaries", pressed("Delete")),
@@ -300,6 +354,7 @@ TOKENS: dict[str, View] = {
     "tokens": at("/tokens/"),
     "tokens none fits": at("/tokens/?q=zzz"),
     "token": of_token("search-service-production"),
+    "token with a long name": of_token("x" * 80),
     "token revoked": of_token("revoked-one"),
     "token endpoints dialog": dialog(
         "/tokens/",
@@ -320,6 +375,51 @@ TOKENS: dict[str, View] = {
     "delete token": dialog("/tokens/", "Delete expired-one"),
     "delete token active": of_token("search-service-production", "delete/"),
 }
+ADMIN_MODELS = (
+    *("apikeys/apikey", "apikeys/authscheme", "accounts/auditevent", "apikeys/provider"),
+    *("auth/group", "auth/user", "endpoints/endpoint", "endpoints/gatewaytoken"),
+)
+
+
+def first_row_of(model: str, page: str = "change") -> View:
+    """A page about the first row in the admin's list of ``model``."""
+
+    def view(person: Person) -> None:
+        person.goes_to(f"/admin/{model}/")
+        row = person.page.locator("#result_list tbody th a").first.get_attribute("href") or ""
+        person.goes_to(row.replace("/change/", f"/{page}/"))
+
+    return view
+
+
+def route_added(person: Person) -> None:
+    """In the admin, one more route for an endpoint, with a key chosen from the list."""
+    first_row_of("endpoints/endpoint")(person)
+    person.page.get_by_role("button", name="Add another Route").click()
+    person.page.get_by_role("combobox", name="API key").last.click()
+    listed = person.page.get_by_role("listbox").get_by_role("option")
+    listed.filter(has_text="my-openai-key").click()
+
+
+ADMIN: dict[str, View] = {
+    "admin": at("/admin/"),
+    **{f"admin {model}": at(f"/admin/{model}/") for model in ADMIN_MODELS},
+    "admin history": lambda person: person.goes_to(
+        f"/admin/apikeys/apikey/{ApiKey.objects.get(name='x' * 80).pk}/history/"
+    ),
+}
+ADMIN_FORMS: dict[str, View] = {
+    **{f"admin change {model}": first_row_of(model) for model in ADMIN_MODELS},
+    **{
+        f"admin add {model}": at(f"/admin/{model}/add/")
+        for model in ADMIN_MODELS
+        if model not in ("accounts/auditevent", "endpoints/gatewaytoken")  # there is no such page
+    },
+    "admin delete key": first_row_of("apikeys/apikey", "delete"),
+    "admin replace credentials": first_row_of("apikeys/apikey", "credentials"),
+    "admin add route": route_added,
+    "admin password": at("/admin/password_change/"),
+}
 MANY_ENDPOINTS: dict[str, View] = {
     "create token many endpoints": dialog("/tokens/", "Create token"),
     "create token list open": dialog("/tokens/", "Create token", opened("Endpoints", "search, b")),
@@ -330,5 +430,5 @@ def tour(person: Person, views: dict[str, View]) -> Iterator[str]:
     """Bring ``person`` before each of ``views`` in turn."""
     for name, show in views.items():
         show(person)
-        person.page.wait_for_load_state("networkidle")
+        person.page.evaluate("document.fonts.ready")
         yield name

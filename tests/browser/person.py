@@ -1,5 +1,6 @@
 """Somebody at a browser, who finds things by what they are called."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,13 +97,13 @@ class Person:
             if self.scripts:
                 form.get_by_role("option", name=name, exact=True).click()
             else:
-                form.get_by_role("button", name="Show its fields").click()
+                form.get_by_role("button", name="Continue").click()
 
     def chooses_method(self, form: Locator, name: str) -> None:
         with self.sees_other_fields(form):
             form.get_by_label("Authentication method").select_option(label=name)
             if not self.scripts:
-                form.get_by_role("button", name="Show its fields").click()
+                form.get_by_role("button", name="Continue").click()
 
     def chooses_key(self, form: Locator, label: str, name: str) -> None:
         self.types(form.get_by_role("combobox", name=label), name)
@@ -115,7 +116,10 @@ class Person:
         self._sends_the_search()
 
     def filters(self, label: str, choice: str) -> None:
-        self.page.get_by_label(label).select_option(label=choice)
+        """Choose ``choice``, which may stand with a number behind it."""
+        options = self.page.get_by_label(label).get_by_role("option")
+        option = options.filter(has_text=re.compile(rf"^{re.escape(choice)}( \(|$)"))
+        self.page.get_by_label(label).select_option(option.get_attribute("value"))
         self._sends_the_search()
 
     def _sends_the_search(self) -> None:

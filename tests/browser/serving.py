@@ -67,7 +67,7 @@ class Server:
         """Serve until the block ends, then give the database's connections back."""
         config = uvicorn.Config(
             self,
-            http="gatewayproject.heads:Protocol",
+            http="gatewayproject.server.uvicorn_limits:Protocol",
             log_config=None,
             access_log=False,
             lifespan="on",

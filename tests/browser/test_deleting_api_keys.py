@@ -23,7 +23,7 @@ def shared_key(person: Person, make_key: MakeKey, make_endpoint: MakeEndpoint) -
 
 
 def delete(form: Locator) -> None:
-    form.get_by_role("button", name="Delete").click()
+    form.get_by_role("button", name="delete").first.click()
 
 
 def key_of(endpoint: str) -> ApiKey | None:
@@ -37,7 +37,7 @@ def test_a_key_that_nothing_uses_asks_for_one_plain_confirmation(
     person.goes_to("/api-keys/")
 
     form = person.opens("Delete unused")
-    expect(form.get_by_text("Nothing uses this key.")).to_be_visible()
+    expect(form.get_by_text("No endpoint uses this key.")).to_be_visible()
     expect(form.get_by_role("textbox")).to_have_count(0)
     delete(form)
 
@@ -45,6 +45,7 @@ def test_a_key_that_nothing_uses_asks_for_one_plain_confirmation(
     expect(person.page.get_by_role("heading", name="No API keys yet")).to_be_visible()
 
 
+@pytest.mark.both_ways
 def test_another_key_takes_over_what_depends_on_this_one(
     person: Person, shared_key: ApiKey, make_key: MakeKey
 ) -> None:
@@ -53,8 +54,8 @@ def test_another_key_takes_over_what_depends_on_this_one(
     person.goes_to("/api-keys/")
 
     form = person.opens("Delete shared")
-    expect(form.get_by_text("2 endpoints depend on this key: 1 active")).to_be_visible()
-    expect(form.get_by_text("2 would be left with no working key")).to_be_visible()
+    expect(form.get_by_text("2 endpoints use this key")).to_be_visible()
+    expect(form.get_by_text("2 would stop working")).to_be_visible()
     expect(form.get_by_role("listitem").filter(has_text="search")).to_contain_text("Active")
     if person.scripts:
         form.get_by_role("combobox", name="Move the endpoints to").click()
@@ -62,40 +63,41 @@ def test_another_key_takes_over_what_depends_on_this_one(
     person.chooses_key(form, "Move the endpoints to", "another")
     delete(form)
 
-    person.is_told("Deleted shared.")
+    person.is_told("Deleted shared. 2 endpoints now use another.")
     expect(person.row("another").get_by_role("link", name="2 endpoints")).to_be_visible()
     assert {key_of("search").name, key_of("summaries").name} == {"another"}
 
 
+@pytest.mark.both_ways
 def test_without_a_replacement_the_name_is_to_be_typed_and_endpoints_are_marked(
     person: Person, shared_key: ApiKey
 ) -> None:
     person.goes_to("/api-keys/")
     form = person.opens("Delete shared")
-    expect(form.get_by_text("There is no other key of OpenAI")).to_be_visible()
-    name = form.get_by_role("textbox", name="Type the name of the key")
+    expect(form.get_by_text("No other key offers the same API")).to_be_visible()
+    name = form.get_by_role("textbox", name="to delete it")
     for typed in ("", "something else"):
         name.fill(typed)
         with person.sees_another_form(form):
             delete(form)
-        expect(form.get_by_text("Type the name of the key, shared, to delete it.")).to_be_visible()
+        expect(form.get_by_text("Type shared to delete it.")).to_be_visible()
     assert ApiKey.objects.exists()
 
     name.fill("shared")
     delete(form)
 
-    person.is_told("Deleted shared.")
+    person.is_told("Deleted shared. 2 endpoints no longer have this key.")
     person.goes_to("/endpoints/")
     for endpoint in ("search", "summaries"):
-        expect(person.row(endpoint).get_by_text("No key", exact=True)).to_be_visible()
+        expect(person.row(endpoint).get_by_text("Primary: no key")).to_be_visible()
     person.page.get_by_role("link", name="search", exact=True).click()
     expect(person.page.get_by_text("This endpoint has no key")).to_be_visible()
     person.goes_to("/")
     calls = person.page.get_by_role("region", name="Needs attention")
-    expect(calls).to_contain_text("2 endpoints without a key")
+    expect(calls).to_contain_text("1 endpoint down")
 
 
-def test_the_second_of_two_is_told_and_nothing_is_deleted(
+def test_the_second_of_two_sees_a_conflict_and_nothing_is_deleted(
     person: Person,
     shared_key: ApiKey,
     open_browser: OpenBrowser,
@@ -109,17 +111,19 @@ def test_the_second_of_two_is_told_and_nothing_is_deleted(
     colleague.page.get_by_role("button", name="Create", exact=True).click()
     colleague.is_told("Created maps.")
 
-    form.get_by_role("textbox", name="Type the name of the key").fill("shared")
+    form.get_by_role("textbox", name="to delete it").fill("shared")
     with person.sees_another_form(form):
         delete(form)
 
-    expect(form.get_by_role("alert").filter(has_text="The picture changed")).to_be_visible()
-    expect(form.get_by_text("3 endpoints depend on this key")).to_be_visible()
+    expect(
+        form.get_by_role("alert").filter(has_text="have changed since you opened this page")
+    ).to_be_visible()
+    expect(form.get_by_text("3 endpoints use this key")).to_be_visible()
     assert ApiKey.objects.exists()
 
-    form.get_by_role("textbox", name="Type the name of the key").fill("shared")
+    form.get_by_role("textbox", name="to delete it").fill("shared")
     delete(form)
-    person.is_told("Deleted shared.")
+    person.is_told("Deleted shared. 3 endpoints no longer have this key.")
     assert key_of("maps") is None
 
 
@@ -136,9 +140,7 @@ def test_a_key_that_somebody_else_deleted_is_gone_for_the_second_too(
     form.get_by_role("button", name="Save", exact=True).click()
 
     if person.scripts:
-        expect(
-            person.page.get_by_role("alert").filter(has_text="does not exist any more")
-        ).to_be_visible()
+        expect(person.page.get_by_role("alert").filter(has_text="no longer exists")).to_be_visible()
         expect(textbox(form, "Description")).to_have_value("too late")
     else:
-        expect(person.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+        expect(person.page.get_by_role("heading", name="Page not found")).to_be_visible()

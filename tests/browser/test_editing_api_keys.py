@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from apikeys.models import ApiKey
 from tests.conftest import MakeEndpoint, MakeKey
-from tests.made_up import OPENAI_KEY
+from tests.fakes import OPENAI_KEY
 
 from .person import OpenBrowser, Person, textbox
 
@@ -60,6 +60,7 @@ def test_the_page_of_a_key_shows_everything_but_the_secret(
     assert OPENAI_KEY not in person.page.content()
 
 
+@pytest.mark.both_ways
 def test_a_rename_keeps_the_secret_and_what_uses_it(person: Person, azure_key: ApiKey) -> None:
     person.goes_to("/api-keys/")
     form = person.opens("Edit my-azure-key")
@@ -107,7 +108,8 @@ def test_sending_a_key_elsewhere_demands_the_secret_again(
     assert stored_secret(azure_key) == "fedcba9876543210fedcba9876543210"
 
 
-def test_the_second_of_two_who_edit_is_told_and_nothing_is_lost(
+@pytest.mark.both_ways
+def test_two_values_of_one_field_are_chosen_from_and_nothing_is_lost(
     person: Person, azure_key: ApiKey, open_browser: OpenBrowser, kim: User
 ) -> None:
     colleague = open_browser(kim, scripts=person.scripts)
@@ -119,14 +121,19 @@ def test_the_second_of_two_who_edit_is_told_and_nothing_is_lost(
     colleague.is_told("Saved my-azure-key.")
 
     textbox(mine, "Description").fill("Typed for minutes.")
+    textbox(mine, "Team").fill("Product")
     with person.sees_another_form(mine):
         save(mine)
 
-    warning = mine.get_by_role("alert").filter(has_text="The picture changed.")
-    expect(warning).to_contain_text("team")
+    warning = mine.get_by_role("alert").filter(has_text="while you were editing")
+    expect(warning).to_contain_text("Team")
     expect(warning).to_be_in_viewport()
+    choice = mine.get_by_role("radiogroup", name="Team")
+    expect(choice.get_by_role("radio", name="kim changed it to Maps")).not_to_be_checked()
+    choice.get_by_role("radio", name="You entered Product").check()
     expect(textbox(mine, "Description")).to_have_value("Typed for minutes.")
     assert ApiKey.objects.get().description == "For the site."
     save(mine)
     person.is_told("Saved my-azure-key.")
-    assert ApiKey.objects.get().description == "Typed for minutes."
+    stored = ApiKey.objects.get()
+    assert (stored.description, stored.team) == ("Typed for minutes.", "Product")

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from endpoints.models import Endpoint
 from tests.conftest import MakeEndpoint, MakeKey
-from tests.made_up import OPENAI_KEY
+from tests.fakes import OPENAI_KEY
 
 from .person import OpenBrowser, Person, textbox
 
@@ -19,6 +19,7 @@ def press(form: Locator, name: str) -> None:
     form.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.both_ways
 def test_an_endpoint_is_created_edited_and_deleted(person: Person, make_key: MakeKey) -> None:
     make_key("my-openai-key")
     make_key("claude", "anthropic")
@@ -79,6 +80,7 @@ def test_an_active_endpoint_asks_for_its_name(
     person.is_told("Deleted search.")
 
 
+@pytest.mark.both_ways
 def test_a_key_is_created_on_the_way_and_what_was_typed_is_still_there(person: Person) -> None:
     person.goes_to("/endpoints/")
     form = person.opens("Create Endpoint")
@@ -130,7 +132,7 @@ def test_a_key_created_while_editing_an_endpoint_loses_no_edit(
     expect(textbox(main, "Description")).to_have_value("Typed before the key.")
 
 
-def test_the_second_of_two_is_told_on_edit_and_on_delete(
+def test_the_second_of_two_sees_a_conflict_on_edit_and_on_delete(
     person: Person,
     open_browser: OpenBrowser,
     kim: User,
@@ -149,15 +151,16 @@ def test_the_second_of_two_is_told_on_edit_and_on_delete(
     colleague.is_told("Saved search.")
 
     textbox(mine, "Description").fill("Typed for minutes.")
+    textbox(mine, "Model").fill("gpt-7")
     with person.sees_another_form(mine):
         press(mine, "Save")
-    expect(mine.get_by_role("alert").filter(has_text="The picture changed.")).to_contain_text(
-        "model"
-    )
+    shown = mine.get_by_role("alert").filter(has_text="while you were editing")
+    expect(shown).to_contain_text("Model")
+    expect(mine.get_by_role("radio")).to_have_count(2)
     expect(textbox(mine, "Description")).to_have_value("Typed for minutes.")
     with other.sees_another_form(others):
         press(others, "Delete")
-    expect(others.get_by_role("alert").filter(has_text="The picture changed")).to_be_visible()
+    expect(others.get_by_role("alert").filter(has_text="has changed since")).to_be_visible()
     assert Endpoint.objects.get().description == ""
 
 
@@ -166,6 +169,7 @@ def group(form: Locator, title: str) -> Locator:
     return form.get_by_role("group", name=title, exact=True)
 
 
+@pytest.mark.both_ways
 def test_traffic_is_shared_and_fallbacks_are_put_in_order(
     person: Person, make_key: MakeKey, make_endpoint: MakeEndpoint
 ) -> None:
@@ -199,7 +203,7 @@ def test_traffic_is_shared_and_fallbacks_are_put_in_order(
     expect(form.get_by_role("alert")).to_contain_text(
         "The weights of the primary routes add up to 80. Make them 100."
     )
-    expect(form.get_by_role("status").filter(has_text="80 of 100 %")).to_be_visible()
+    expect(form.get_by_role("status").filter(has_text="80 of 100%")).to_be_visible()
     group(form, "Primary route 1").get_by_label("Weight in %").fill("70")
     press(form, "Save")
 
@@ -207,8 +211,8 @@ def test_traffic_is_shared_and_fallbacks_are_put_in_order(
     rows = person.page.get_by_role("table").first.get_by_role("row")
     for number, texts in enumerate(
         [
-            ("Primary", "gpt-5-mini", "my-openai-key", "70 %"),
-            ("Primary", "gpt-5", "azure", "30 %"),
+            ("Primary 1", "gpt-5-mini", "my-openai-key", "70%"),
+            ("Primary 2", "gpt-5", "azure", "30%"),
             ("1st fallback", "claude-sonnet", "claude"),
             ("2nd fallback", "claude-haiku", "claude"),
         ],
@@ -257,9 +261,9 @@ def test_weights_are_added_up_as_they_are_typed_and_buttons_tell_what_they_did(
     press(form, "Add a route")
     expect(form.get_by_role("status").filter(has_text="Primary route 2 added.")).to_be_attached()
     weights = form.get_by_label("Weight in %")
-    expect(form.get_by_role("status").filter(has_text="100 of 100 %")).to_be_visible()
+    expect(form.get_by_role("status").filter(has_text="100 of 100%")).to_be_visible()
     weights.first.fill("25")
-    expect(form.get_by_role("status").filter(has_text="75 of 100 %")).to_be_visible()
+    expect(form.get_by_role("status").filter(has_text="75 of 100%")).to_be_visible()
     weights.last.fill("75")
 
     for title, key in (("Primary route 1", "my-openai-key"), ("Primary route 2", "second")):

@@ -33,6 +33,7 @@ def names(page: Page) -> list[str]:
     return [cell.split("\n")[0] for cell in page.locator("tbody td.name").all_inner_texts()]
 
 
+@pytest.mark.both_ways
 def test_search_filter_sort_and_page_survive_reload_back_and_being_shared(
     person: Person, make_key: MakeKey, sixty_keys: None
 ) -> None:
@@ -77,12 +78,12 @@ def test_search_filter_sort_and_page_survive_reload_back_and_being_shared(
     assert names(page)[0] == "key-59"
 
     person.searches("nothing is called so")
-    expect(page.get_by_role("heading", name="No API key fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching API keys")).to_be_visible()
     page.go_back()
     expect(count).to_have_text("5 API keys")
     expect(page.get_by_role("searchbox", name="Search")).to_have_value("KEY-5")
     person.goes_to("/api-keys/?q=zzz")
-    page.get_by_role("link", name="Show all API keys").click()
+    page.get_by_role("link", name="Clear filters").click()
     expect(count).to_have_text("61 API keys")
 
 
@@ -101,3 +102,46 @@ def test_the_count_of_endpoints_opens_their_names(
     expect(shown.get_by_role("listitem").filter(has_text="summaries")).to_contain_text("Disabled")
     shown.get_by_role("link", name="search").click()
     expect(person.page).to_have_url(f"{person.home}/endpoints/search/")
+
+
+def test_the_filtered_list_is_kept_through_dialogs_and_short_in_the_url(
+    person: Person, make_key: MakeKey
+) -> None:
+    page = person.page
+    make_key("key-50")
+    for number in (51, 53, 55, 57, 59):
+        make_key(f"key-{number}", environment="staging")
+    person.goes_to("/api-keys/")
+    person.searches("key-5")
+    person.filters("Filter by environment", "Staging")
+    expect(page.get_by_text("5 API keys", exact=True)).to_be_visible()
+    filtered = f"{person.home}/api-keys/?q=key-5&environment=staging"
+    expect(page).to_have_url(filtered)
+
+    form = person.opens("Edit key-51")
+    expect(form.get_by_text("1 of 5")).to_be_visible()
+    form.get_by_label("Team").fill("Chat")
+    form.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved key-51.")).to_be_visible()
+    expect(page).to_have_url(filtered)
+
+    form = person.opens("Edit key-51")
+    form.get_by_role("link", name="Skip").click()
+    expect(form.get_by_role("heading", name="Edit key-53")).to_be_visible()
+    form.get_by_label("Team").fill("Chat")
+    form.get_by_role("button", name="Save and next").click()
+    expect(page.get_by_text("Saved key-53.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Edit key-55")).to_be_visible()
+
+    page.goto(filtered)
+    form = person.opens("Delete key-59")
+    form.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted key-59.")).to_be_visible()
+    expect(page).to_have_url(filtered)
+
+    person.searches("")
+    expect(page).to_have_url(f"{person.home}/api-keys/?environment=staging")
+    create = page.get_by_role("link", name="Create API Key")
+    expect(create).to_have_attribute("href", re.compile("environment%3Dstaging$"))
+    page.get_by_role("link", name="Clear filters").click()
+    expect(page).to_have_url(f"{person.home}/api-keys/")

@@ -1,18 +1,15 @@
 """Rotating an API key with a way back, and switching it off and on."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Locator, expect
 
 from apikeys.models import ApiKey
-from apikeys.views import testing
 from gatewayproject.demo.provider import Provider
 from tests.conftest import MakeEndpoint, MakeKey
-from tests.made_up import OPENAI_KEY
+from tests.fakes import OPENAI_KEY
 
 from .person import OpenBrowser, Person, textbox
 
@@ -22,14 +19,10 @@ NEW_KEY = "sk-proj-AnotherOne00000000000000000000000000NeWx"
 
 
 @pytest.fixture(autouse=True)
-def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    """A provider on loopback that takes the new key only; nobody waits between two tests."""
-    settings.ALLOWED_PRIVATE_ORIGINS = ["http://127.0.0.1:*"]
-    monkeypatch.setattr(testing, "PAUSE", 0)
-    cache.clear()
-    with Provider().running() as provider:
-        provider.accept_keys = {NEW_KEY}
-        yield provider
+def provider(untimed_provider: Provider) -> Provider:
+    """A provider on loopback that takes the new key only."""
+    untimed_provider.accept_keys = {NEW_KEY}
+    return untimed_provider
 
 
 @pytest.fixture
@@ -62,6 +55,7 @@ def stage(person: Person, key: ApiKey, secret: str) -> None:
     person.is_told("Staged new credentials for my-openai-key. Test them, then promote them.")
 
 
+@pytest.mark.both_ways
 def test_new_credentials_are_staged_tested_promoted_and_rolled_back(
     person: Person, key: ApiKey
 ) -> None:
@@ -95,12 +89,12 @@ def test_credentials_that_fail_their_test_take_the_name_of_the_key(
 ) -> None:
     stage(person, key, "sk-proj-Wrong000000000000000000000000000000000WrOn")
     press(version(person, "Pending"), "Test")
-    expect(version(person, "Pending").get_by_text("Refused in the test")).to_be_visible()
+    expect(version(person, "Pending").get_by_text("Test refused")).to_be_visible()
 
     form = person.opens("Promote")
     with person.sees_another_form(form):
         press(form, "Promote")
-    name = textbox(form, "Type the name of the key, to promote them without a passed test")
+    name = textbox(form, "Type my-openai-key to promote without a passing test")
     expect(name).to_have_attribute("aria-invalid", "true")
     assert in_use(key) == OPENAI_KEY
     name.fill("my-openai-key")
@@ -112,7 +106,7 @@ def test_credentials_that_fail_their_test_take_the_name_of_the_key(
 def test_a_refusal_is_rolled_back_from_the_list_with_one_press(person: Person, key: ApiKey) -> None:
     stage(person, key, NEW_KEY)
     form = person.opens("Promote")
-    textbox(form, "Type the name of the key, to promote them without a passed test").fill(key.name)
+    textbox(form, "Type my-openai-key to promote without a passing test").fill(key.name)
     press(form, "Promote")
     person.is_told("Promoted: my-openai-key uses the new credentials.")
     ApiKey.objects.update(refused_at=timezone.now())
@@ -133,9 +127,9 @@ def test_a_key_is_switched_off_after_a_look_at_what_uses_it_and_on_again(
 ) -> None:
     person.goes_to(f"/api-keys/{key.pk}/")
     form = person.opens("Disable")
-    expect(form.get_by_text("1 would be left with no working key")).to_be_visible()
+    expect(form.get_by_text("1 would stop working")).to_be_visible()
     press(form, "Disable")
-    person.is_told("Disabled my-openai-key. Nothing is sent with it any more.")
+    person.is_told("Disabled my-openai-key. Requests no longer use it.")
     assert not ApiKey.objects.get().enabled
 
     press(person.page.get_by_role("main"), "Enable")
@@ -143,7 +137,7 @@ def test_a_key_is_switched_off_after_a_look_at_what_uses_it_and_on_again(
     assert ApiKey.objects.get().enabled
 
 
-def test_the_second_of_two_is_told_what_the_first_did(
+def test_the_second_of_two_sees_what_the_first_did(
     person: Person, key: ApiKey, open_browser: OpenBrowser, kim: Any
 ) -> None:
     stage(person, key, NEW_KEY)
@@ -157,6 +151,6 @@ def test_the_second_of_two_is_told_what_the_first_did(
     with colleague.sees_another_form(theirs):
         press(theirs, "Promote")
 
-    expect(theirs.get_by_text("The picture changed.")).to_be_visible()
+    expect(theirs.get_by_text("Nothing was done.")).to_be_visible()
     expect(theirs.get_by_text("discarded pending credentials of this key")).to_be_visible()
     assert in_use(key) == OPENAI_KEY

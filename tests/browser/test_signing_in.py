@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from apikeys.models import ApiKey
 from tests.conftest import MakeKey
-from tests.made_up import OPENAI_KEY
+from tests.fakes import OPENAI_KEY
 
 from .person import OpenBrowser, Person, textbox
 
@@ -34,6 +34,7 @@ def test_behind_the_sign_in_lies_the_ai_gateway(
     expect(person.page.get_by_role("heading", name="No endpoints yet")).to_be_visible()
 
 
+@pytest.mark.both_ways
 def test_a_wrong_password_says_so_and_keeps_the_name(
     open_browser: OpenBrowser, kim: User, scripts: bool
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_wrong_password_says_so_and_keeps_the_name(
     expect(person.page).to_have_url(f"{person.home}/api-keys/")
 
 
+@pytest.mark.both_ways
 def test_a_session_that_ends_under_a_dialog_leads_to_the_sign_in_and_back(
     person: Person, make_key: MakeKey
 ) -> None:
@@ -58,7 +60,7 @@ def test_a_session_that_ends_under_a_dialog_leads_to_the_sign_in_and_back(
     person.page.get_by_role("link", name="Edit my-openai-key").click()
     person.signs_in()
 
-    expect(person.page).to_have_url(f"{person.home}/api-keys/{made.pk}/edit/")
+    expect(person.page).to_have_url(f"{person.home}/api-keys/{made.pk}/edit/?list=")
     expect(person.page.get_by_label("Name", exact=True)).to_have_value("my-openai-key")
 
 

@@ -1,5 +1,6 @@
 """An endpoint's own page: calling it, and learning how to."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from apikeys.models import ApiKey
-from endpoints.models import Endpoint, GatewayToken
+from endpoints.models import Endpoint, GatewayToken, Route
 from gatewayproject.demo.provider import Provider
 
 from .person import OpenBrowser
@@ -39,11 +40,55 @@ def test_an_endpoint_is_tried_through_the_gateway(
     person.page.get_by_role("button", name="Send").click()
 
     expect(person.page.get_by_text("You said: Is anybody there?")).to_be_visible()
-    expect(person.page.get_by_text("key=the-key")).to_be_visible()
+    chips = person.page.locator(".try-status .badge")
+    expect(chips).to_have_text(
+        ["the-key", "gpt-5-mini", "primary", re.compile(r"first byte \d+ ms"), re.compile("total")]
+    )
     assert GatewayToken.objects.get().purpose == GatewayToken.Purpose.TRIAL
 
 
-def test_what_goes_wrong_is_told_in_the_panel(
+@pytest.mark.parametrize(("kind", "path"), [("openai", "/v1"), ("gemini", "")])
+def test_an_embedding_model_is_tried_with_a_text(
+    kind: str,
+    path: str,
+    open_browser: OpenBrowser,
+    kim: User,
+    provider: Provider,
+    make_key: Callable[..., ApiKey],
+    make_endpoint: Callable[..., Endpoint],
+) -> None:
+    key = make_key("the-key", kind, api_base=f"{provider.url}{path}")
+    make_endpoint("embed", key, model="text-embedding-3-small")
+    person = open_browser(kim)
+    person.goes_to("/endpoints/embed/")
+
+    person.page.get_by_role("button", name="Send").click()
+
+    expect(person.page.get_by_text(re.compile(r"^\d+ numbers: -?\d"))).to_be_visible()
+
+
+def test_the_fallback_that_served_is_named(
+    open_browser: OpenBrowser,
+    kim: User,
+    provider: Provider,
+    make_key: Callable[..., ApiKey],
+    make_endpoint: Callable[..., Endpoint],
+) -> None:
+    key = make_key("the-key", api_base=f"{provider.url}/v1")
+    routes = [
+        Route(api_key=key, model="fail-503"),
+        Route(api_key=key, model="gpt-5", kind="fallback"),
+    ]
+    make_endpoint("search", routes=routes)
+    person = open_browser(kim)
+    person.goes_to("/endpoints/search/")
+
+    person.page.get_by_role("button", name="Send").click()
+
+    expect(person.page.locator(".try-status .badge").nth(2)).to_have_text("1st fallback")
+
+
+def test_errors_are_shown_in_the_panel(
     open_browser: OpenBrowser,
     kim: User,
     provider: Provider,
@@ -55,7 +100,7 @@ def test_what_goes_wrong_is_told_in_the_panel(
     person = open_browser(kim)
     person.goes_to("/endpoints/search/")
 
-    person.watch.expect(503)
+    person.watch.expect(424)
 
     person.page.get_by_role("button", name="Send").click()
 

@@ -152,50 +152,6 @@ def test_an_endpoint_has_several_routes_the_primary_ones_first(
     assert endpoint.routes.first().model == "first"
 
 
-def test_the_state_of_an_endpoint(make_endpoint: MakeEndpoint, make_key: MakeKey) -> None:
-    key = make_key()
-    for name, api_key, enabled in (
-        ("active", key, True),
-        ("disabled", key, False),
-        ("keyless", None, True),
-        ("keyless-disabled", None, False),
-    ):
-        make_endpoint(name, api_key, enabled=enabled)
-
-    states = {endpoint.name: endpoint.state() for endpoint in Endpoint.objects.with_routes()}
-    assert states == {
-        "active": "active",
-        "disabled": "disabled",
-        "keyless": "no_key",
-        "keyless-disabled": "no_key",
-    }
-
-
-@pytest.mark.parametrize("state", ["active", "disabled", "no_key"])
-def test_the_filter_finds_what_is_shown_as_in_that_state(
-    make_endpoint: MakeEndpoint, make_key: MakeKey, state: str
-) -> None:
-    key = make_key()
-    for number, (api_key, enabled) in enumerate(
-        ((key, True), (key, False), (None, True), (None, False))
-    ):
-        make_endpoint(f"endpoint-{number}", api_key, enabled=enabled)
-
-    found = set(Endpoint.objects.in_state(state))
-
-    assert found == {endpoint for endpoint in Endpoint.objects.all() if endpoint.state() == state}
-
-
-def test_an_endpoint_with_one_key_left_is_active(
-    make_endpoint: MakeEndpoint, make_key: MakeKey
-) -> None:
-    endpoint = make_endpoint("search", None)
-    Route.objects.create(endpoint=endpoint, api_key=make_key(), model="spare", kind="fallback")
-
-    assert endpoint.state() == "active"
-    assert list(Endpoint.objects.in_state("active")) == [endpoint]
-
-
 def test_endpoints_are_found_by_any_part_of_their_name_in_any_case(
     make_endpoint: MakeEndpoint,
 ) -> None:

@@ -7,12 +7,15 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
-from apikeys.actors import Actor
-from apikeys.dependents import registry
-from apikeys.models import ApiKey, Event
-from apikeys.services import Conflict, delete_api_key
+from apikeys.blast_radius import blast_radius_of, registry
+from apikeys.models import ApiKey
+from apikeys.services import delete_api_key
 from endpoints.models import Endpoint, Route
 from endpoints.services import create_endpoint, delete_endpoint, update_endpoint
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.accounts.models import AuditEvent
+from gatewayproject.console.conflict import Conflict
+from tests.usage import state_of
 
 MakeKey = Callable[..., ApiKey]
 MakeEndpoint = Callable[..., Endpoint]
@@ -46,7 +49,7 @@ def edit(
 
 
 def acts_on(endpoint: Endpoint) -> list[tuple[str, list[str]]]:
-    return list(Event.objects.about(endpoint).order_by("id").values_list("act", "fields"))
+    return list(AuditEvent.objects.about(endpoint).order_by("id").values_list("act", "fields"))
 
 
 def test_an_endpoint_is_created_with_its_first_route(
@@ -62,17 +65,17 @@ def test_an_endpoint_is_created_with_its_first_route(
         1,
     )
     assert (route.api_key, route.model, route.kind) == (api_key, "gpt-5-mini", "primary")
-    assert endpoint.state() == "active"
+    assert state_of(endpoint) == "active"
     assert acts_on(search) == [("created", ["api_key", "description", "enabled", "model", "name"])]
 
 
-def test_every_error_of_an_endpoint_and_its_route_is_told_at_once(
+def test_every_error_of_an_endpoint_and_its_route_is_reported_at_once(
     api_key: ApiKey, by: Actor
 ) -> None:
     with pytest.raises(ValidationError) as refusal:
         create_endpoint(Endpoint(name="No Url"), [Route(api_key=api_key, model=" ")], by=by)
 
-    assert set(refusal.value.message_dict) == {"name", "model"}
+    assert set(refusal.value.message_dict) == {"name", "routes-0-model"}
     assert not Endpoint.objects.exists()
 
 
@@ -90,12 +93,12 @@ def test_an_endpoint_is_not_made_for_a_key_that_is_gone(
     api_key: ApiKey, make_endpoint: MakeEndpoint, by: Actor
 ) -> None:
     route = Route(api_key=api_key, model="gpt-5-mini")
-    delete_api_key(ApiKey.objects.get(), by=by, seen=api_key.blast_radius().digest())
+    delete_api_key(ApiKey.objects.get(), by=by, seen=blast_radius_of(api_key).digest())
 
     with pytest.raises(ValidationError) as refusal:
         create_endpoint(Endpoint(name="search"), [route], by=by)
 
-    assert set(refusal.value.message_dict) == {"api_key"}
+    assert set(refusal.value.message_dict) == {"routes-0-api_key"}
     assert not Endpoint.objects.exists()
 
 
@@ -125,7 +128,7 @@ def test_everything_about_an_endpoint_can_be_edited(
 def test_the_event_of_an_edit_names_fields_and_no_values(search: Endpoint, by: Actor) -> None:
     edit(search, by, description="confidential", route={"model": "secret-model"})
 
-    event = Event.objects.about(search).first()
+    event = AuditEvent.objects.about(search).first()
     assert event.fields == ["description", "model"]
     assert not any(word in repr(vars(event)) for word in ("confidential", "secret-model"))
 
@@ -228,8 +231,8 @@ def test_one_route_in_place_of_several_is_a_change_of_routes(shared: Endpoint, b
 @pytest.mark.parametrize(
     ("routes", "message"),
     [
-        ([], "Every request begins at a primary route"),
-        ([{"kind": "fallback"}], "Every request begins at a primary route"),
+        ([], "Add a primary route"),
+        ([{"kind": "fallback"}], "Add a primary route"),
         ([{"weight": 80}], "The weights of the primary routes add up to 80. Make them 100."),
         ([{"weight": 100}, {"model": "m"}], "add up to 200. Make them 100."),
         ([{}, {"kind": "fallback"}], "my-openai-key with gpt-5 is listed twice."),
@@ -268,7 +271,7 @@ def test_errors_carry_the_number_of_their_route(api_key: ApiKey, by: Actor) -> N
     with pytest.raises(ValidationError) as refusal:
         create_endpoint(Endpoint(name=""), routes, by=by)
 
-    assert set(refusal.value.message_dict) == {"name", "model_2", "weight_2"}
+    assert set(refusal.value.message_dict) == {"name", "routes-1-model", "routes-1-weight"}
 
 
 def test_a_key_that_is_gone_is_an_error_of_its_route(
@@ -281,10 +284,10 @@ def test_a_key_that_is_gone_is_an_error_of_its_route(
     with pytest.raises(ValidationError) as refusal:
         update_endpoint(shared, routes, by=by, rev=1)
 
-    assert set(refusal.value.message_dict) == {"api_key_5"}
+    assert set(refusal.value.message_dict) == {"routes-4-api_key"}
 
 
-def test_an_old_picture_of_the_routes_is_a_conflict(shared: Endpoint, by: Actor) -> None:
+def test_a_stale_revision_of_the_routes_is_a_conflict(shared: Endpoint, by: Actor) -> None:
     mine = list(shared.routes.all())
     update_endpoint(stored(shared), mine[:3], by=by, rev=1)
 
@@ -297,7 +300,7 @@ def test_an_old_picture_of_the_routes_is_a_conflict(shared: Endpoint, by: Actor)
 # --- Conflicts, deletion -------------------------------------------------------------------------
 
 
-def test_an_edit_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -> None:
+def test_an_edit_on_a_stale_revision_is_a_conflict(search: Endpoint, by: Actor) -> None:
     mine, theirs = stored(search), stored(search)
     edit(theirs, by, description="theirs")
 
@@ -312,13 +315,13 @@ def test_an_edit_after_the_key_was_deleted_is_a_conflict(
     search: Endpoint, api_key: ApiKey, by: Actor
 ) -> None:
     mine = stored(search)
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
     delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name)
 
     with pytest.raises((Conflict, ValidationError)):
         edit(mine, by, description="mine")
 
-    assert stored(search).state() == "no_key"
+    assert state_of(search) == "down"
 
 
 def test_an_edit_cannot_take_the_name_of_another(
@@ -343,11 +346,11 @@ def test_an_active_endpoint_is_deleted_when_its_name_is_typed(search: Endpoint, 
 
     assert not Endpoint.objects.exists()
     assert not Route.objects.exists()
-    assert Event.objects.latest("id").act == "deleted"
-    assert Event.objects.latest("id").subject_name == "search"
+    assert AuditEvent.objects.latest("id").act == "deleted"
+    assert AuditEvent.objects.latest("id").subject_name == "search"
 
 
-def test_an_endpoint_that_serves_nobody_is_deleted_without_further_ado(
+def test_an_inactive_endpoint_is_deleted_without_its_name(
     make_endpoint: MakeEndpoint, api_key: ApiKey, by: Actor
 ) -> None:
     for endpoint in (make_endpoint("off", api_key, enabled=False), make_endpoint("keyless", None)):
@@ -356,7 +359,7 @@ def test_an_endpoint_that_serves_nobody_is_deleted_without_further_ado(
     assert not Endpoint.objects.exists()
 
 
-def test_deleting_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -> None:
+def test_deleting_on_a_stale_revision_is_a_conflict(search: Endpoint, by: Actor) -> None:
     edit(stored(search), by, description="changed")
 
     with pytest.raises(Conflict):
@@ -368,20 +371,20 @@ def test_deleting_on_an_old_picture_is_a_conflict(search: Endpoint, by: Actor) -
 def test_deleting_an_endpoint_leaves_its_key(search: Endpoint, api_key: ApiKey, by: Actor) -> None:
     delete_endpoint(search, by=by, rev=1, confirmation="search")
 
-    assert len(ApiKey.objects.get(pk=api_key.pk).blast_radius()) == 0
+    assert len(blast_radius_of(ApiKey.objects.get(pk=api_key.pk))) == 0
 
 
 def test_an_endpoint_without_a_key_gets_one(
     search: Endpoint, api_key: ApiKey, make_key: MakeKey, by: Actor
 ) -> None:
-    seen = api_key.blast_radius().digest()
+    seen = blast_radius_of(api_key).digest()
     delete_api_key(api_key, by=by, seen=seen, confirmation=api_key.name)
-    assert stored(search).state() == "no_key"
+    assert state_of(search) == "down"
 
     changed = edit(stored(search), by, route={"api_key": make_key("heir")})
 
     assert changed == ["api_key"]
-    assert stored(search).state() == "active"
+    assert state_of(search) == "active"
 
 
 def test_the_list_of_keys_counts_endpoints_not_routes(

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from uuid import UUID
 
 from django.db import connection
 
 from apikeys.models import ApiKey, CredentialVersion
 from apikeys.sealing import CannotOpen
+from tests.database_files import content_of_database_files
 
 from .people import SLOTS, State
 
@@ -47,7 +47,5 @@ def occurrences(tokens: Iterable[bytes]) -> int | None:
     """Count in how many places SQLite's files hold one of ``tokens``; ``None`` on PostgreSQL."""
     if connection.vendor != "sqlite":
         return None
-    database = Path(connection.settings_dict["NAME"])
-    files = [database, database.with_name(f"{database.name}-wal")]
-    text = b"".join(file.read_bytes() for file in files if file.exists())
+    text = content_of_database_files()
     return sum(text.count(token) for token in tokens)

@@ -27,7 +27,7 @@ from pathlib import Path
 import django
 
 from gatewayproject.keyring import generate_master_key
-from tests.project.installation import empty_database, production_settings
+from tests.installation import own_database, production_settings
 
 from .colleague import Colleague
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, empty_database() as database:
+    with tempfile.TemporaryDirectory() as folder, own_database() as database:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "gatewayproject.settings",
             "ENV_FILE": os.devnull,
@@ -160,7 +160,7 @@ class Trial:
             os._exit(status)
 
     def look(self, *, both: bool) -> None:
-        from apikeys.services.resealing import survey
+        from apikeys.services.master_key_rotation import survey
 
         report = survey()
         self.broken["unreadable on the way"] += len(report.unreadable)

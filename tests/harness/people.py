@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apikeys.actors import Actor
-from apikeys.models import ApiKey, AuthScheme
+from apikeys.blast_radius import blast_radius_of
+from apikeys.models import ApiKey, AuthScheme, KeyDraft
 from apikeys.sealing import Secrets
 from apikeys.services import (
     create_api_key,
@@ -22,9 +22,9 @@ from apikeys.services import (
     discard_pending,
     promote_credentials,
     roll_back_credentials,
-    stage_credentials,
-    update_api_key,
 )
+from gatewayproject.accounts.actors import Actor
+from tests import drafts
 
 REST = 0.01  # seconds between two acts, at most
 SLOTS = ("current", "pending", "previous")
@@ -97,24 +97,22 @@ class Person:
 
     def create(self) -> None:
         secret = self.secret()
-        key = ApiKey(name=secret[:20], scheme=self.scheme, secrets={"api_key": secret})
-        create_api_key(key, by=self.by)
+        draft = KeyDraft(self.scheme, {"name": secret[:20]}, {}, Secrets(api_key=secret)).check()
+        key = create_api_key(draft, by=self.by).api_key
         self.note(key.pk, {"current": secret, "pending": None, "previous": None})
 
     def edit(self, key: ApiKey, state: State) -> None:
         secret = self.secret()
-        key.secrets = Secrets(api_key=secret)
-        update_api_key(key, by=self.by, rev=key.rev)
+        drafts.save(key, Secrets(api_key=secret), by=self.by)
         state["previous"], state["current"] = state["current"], secret
 
     def rename(self, key: ApiKey, state: State) -> None:
         key.name = self.secret()[:20]
-        update_api_key(key, by=self.by, rev=key.rev)
+        drafts.save(key, by=self.by)
 
     def stage(self, key: ApiKey, state: State) -> None:
         secret = self.secret()
-        key.secrets = Secrets(api_key=secret)
-        stage_credentials(key, by=self.by, rev=key.rev)
+        drafts.stage(key, Secrets(api_key=secret), by=self.by)
         state["pending"] = secret
 
     def promote(self, key: ApiKey, state: State) -> None:
@@ -141,7 +139,7 @@ class Person:
     def delete(self, key: ApiKey, state: State) -> None:
         pk = key.pk
         if len(self.states) > 1:
-            delete_api_key(key, by=self.by, seen=key.blast_radius().digest())
+            delete_api_key(key, by=self.by, seen=blast_radius_of(key).digest())
             self.note(pk, None)
 
 

@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
-from tests.project.installation import ROOT
+import pytest
+
+from tests.installation import ROOT
 
 
+@pytest.mark.slow
 def test_a_rotator_that_is_killed_ten_times_loses_doubles_and_breaks_nothing() -> None:
     command = [sys.executable, "-m", "tests.harness.kill_rotator", "--kills", "10", "--keys", "150"]
 

@@ -6,16 +6,17 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apikeys.actors import Actor
-from apikeys.management.reading import read_secrets, told
-from apikeys.models import ApiKey, AuthScheme, Environment, Provider
+from apikeys.management.secret_input import read_secrets
+from apikeys.models import AuthScheme, Environment, KeyDraft, Provider
 from apikeys.services import create_api_key
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.console.command_output import error_lines
 
 
 class Command(BaseCommand):
     help = (
-        "Create an API key. The secret is read from stdin, asked for on a terminal, or taken from "
-        'a file; where a method has several, as JSON: {"field": "value"}. Never from an argument.'
+        "Create an API key. The secret comes from stdin, a prompt or a file, never from an "
+        'argument. If the authentication method has several fields, pass JSON: {"field": "value"}.'
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,23 +32,25 @@ class Command(BaseCommand):
         )
         parser.add_argument("--team", default="")
         parser.add_argument("--description", default="")
-        parser.add_argument("--dry-run", action="store_true", help="Check, and create nothing.")
-
-    def handle(self, *, dry_run: bool, **options: Any) -> None:
-        api_key = ApiKey(
-            scheme=_scheme(options["provider"], options["scheme"]),
-            **{name: options[name] for name in ("name", "environment", "team", "description")},
+        parser.add_argument(
+            "--anyway", action="store_true", help="Accept a key that looks like another provider's."
         )
+        parser.add_argument("--dry-run", action="store_true", help="Validate only; create nothing.")
+
+    def handle(self, *, dry_run: bool, anyway: bool, **options: Any) -> None:
+        scheme = _scheme(options["provider"], options["scheme"])
+        details = {name: options[name] for name in ("name", "environment", "team", "description")}
+        config = _config(options["pairs"], scheme)
+        secrets = read_secrets(scheme, options["from_file"]).secrets
+        draft = KeyDraft(scheme, details, config, secrets, anyway).check()
         try:
-            api_key.config = _config(options["pairs"], api_key.scheme)
-            api_key.secrets = read_secrets(api_key.scheme, options["from_file"]).secrets
             if dry_run:
-                api_key.full_clean()
+                api_key, notes = draft.valid_row(), draft.notes
             else:
-                create_api_key(api_key, by=Actor.at_the_console())
+                api_key, _, notes = create_api_key(draft, by=Actor.at_the_console())
         except ValidationError as error:
-            raise CommandError(told(error)) from None
-        for note in api_key.notes:
+            raise CommandError(error_lines(error)) from None
+        for note in notes:
             self.stdout.write(note)
         self.stdout.write(f"{'Would create' if dry_run else 'Created'} {api_key.name}.")
 
@@ -55,10 +58,12 @@ class Command(BaseCommand):
 def _scheme(provider_slug: str, scheme_slug: str) -> AuthScheme:
     provider = Provider.objects.filter(slug=provider_slug).first()
     if provider is None:
-        raise CommandError("--provider: no provider has this slug. The admin lists them all.")
+        raise CommandError("--provider: no provider has this slug. See /admin/ for the list.")
     schemes = {scheme.slug: scheme for scheme in provider.schemes.all()}
     if not schemes or (scheme_slug and scheme_slug not in schemes):
-        raise CommandError(f"--scheme: {provider} has {', '.join(schemes) or 'no method yet'}.")
+        raise CommandError(
+            f"--scheme: {provider} has {', '.join(schemes) or 'no authentication method'}."
+        )
     return schemes[scheme_slug] if scheme_slug else next(iter(schemes.values()))
 
 

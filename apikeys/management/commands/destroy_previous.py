@@ -8,19 +8,22 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
-from apikeys.actors import Actor
-from apikeys.management.ending import DONE_IN_PART, STILL_IN_THE_FILES
 from apikeys.models import ApiKey
+from apikeys.services.sqlite_wal import STILL_IN_THE_FILES, finish_erasing
+from gatewayproject.accounts.actors import Actor
+from gatewayproject.console.command_output import DONE_IN_PART
+from gatewayproject.console.conflict import Conflict
+from gatewayproject.console.wording import counted
 
 LONGEST = 36525  # days
 
 
 class Command(BaseCommand):
     help = (
-        "Destroy the previous credentials of every API key for which others have been in use for "
-        "PREVIOUS_KEPT_DAYS and, where that is asked for, pending ones that nobody promoted. The "
-        "exit status is 0 where all was done, and 3 where some were being changed by somebody, or "
-        "are still in SQLite’s files: the next run sees to them."
+        "Destroy previous credentials that were replaced at least PREVIOUS_KEPT_DAYS ago and, with "
+        "--pending-older-than-days, old pending ones. Exit status: 0 done, 3 partly done, because "
+        "some keys changed at the same time or old bytes are still in SQLite’s files. The next run "
+        "tries again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,9 +34,11 @@ class Command(BaseCommand):
             "--pending-older-than-days",
             type=int,
             metavar="DAYS",
-            help="Discard pending credentials too that were staged so long ago. Default: none.",
+            help="Also discard pending credentials staged at least this long ago. Default: none.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be destroyed.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="List what would be destroyed; change nothing."
+        )
 
     def handle(
         self,
@@ -51,8 +56,10 @@ class Command(BaseCommand):
         if pending_older_than_days is not None:
             keys = ApiKey.objects.with_pending_older_than(pending_older_than_days)
             left += self._drop("pending", keys, services.discard_pending)
-        problems = [f"Changed at the same moment, and left: {', '.join(left)}."] if left else []
-        if not (dry_run or services.finish_erasing()):
+        problems = (
+            [f"Skipped, because they changed at the same time: {', '.join(left)}."] if left else []
+        )
+        if not (dry_run or finish_erasing()):
             problems.append(STILL_IN_THE_FILES)
         if problems:
             raise CommandError("\n".join(problems), returncode=DONE_IN_PART)
@@ -60,9 +67,14 @@ class Command(BaseCommand):
     def _drop(self, slot: str, keys: Any, service: Callable[..., None]) -> list[str]:
         """Destroy one version of each of ``keys``; return the names of those that moved on."""
         keys = list(keys)
-        left = [key.name for key in keys if not (self.dry_run or _is_done(service, key))]
+        left = []
+        for key in [] if self.dry_run else keys:
+            try:
+                service(key, by=Actor.at_the_console(), rev=key.rev)
+            except (Conflict, ValidationError):
+                left.append(key.name)
         count = len(keys) - len(left)
-        what = f"the {slot} credentials of {count} API key{'' if count == 1 else 's'}"
+        what = f"the {slot} credentials of {counted(count, 'API key')}"
         self.stdout.write(f"{'Would destroy' if self.dry_run else 'Destroyed'} {what}.")
         for key in keys if self.dry_run else []:
             self.stdout.write(f"  {key.name}")
@@ -71,12 +83,4 @@ class Command(BaseCommand):
 
 def _check_days(option: str, days: int) -> None:
     if not 0 <= days <= LONGEST:
-        raise CommandError(f"{option}: give a number of days, 0 or more.")
-
-
-def _is_done(service: Callable[..., None], api_key: ApiKey) -> bool:
-    try:
-        service(api_key, by=Actor.at_the_console(), rev=api_key.rev)
-    except (services.Conflict, ValidationError):
-        return False
-    return True
+        raise CommandError(f"{option}: enter a number of days, 0 or more.")

@@ -5,30 +5,33 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys import services
-from apikeys.actors import Actor
-from apikeys.management.acting import act_on
+from apikeys.blast_radius import blast_radius_of
+from apikeys.management.key_actions import run_actions
 from apikeys.models import ApiKey
+from gatewayproject.accounts.actors import Actor
 
 
 class Command(BaseCommand):
     help = (
-        "Stop sending an API key's credentials anywhere, from the next request on. Nothing is "
-        "deleted, and enable_api_key ends it. Where active endpoints depend on the key they are "
-        "listed, and --yes is asked for. The exit status is 1 where it was refused."
+        "Stop using an API key from the next request. Nothing is deleted; enable_api_key enables "
+        "it again. If active endpoints depend on the key, the command lists them and requires "
+        "--yes. Exit status: 0 done, 1 refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--yes", action="store_true", help="Whatever depends on it.")
+        parser.add_argument(
+            "--yes", action="store_true", help="Disable it even if active endpoints depend on it."
+        )
 
     def handle(self, *, name: str, yes: bool, **options: Any) -> None:
         acts = {"disable": lambda api_key: _disable(api_key, is_sure=yes)}
-        for line in act_on(name, acts):
+        for line in run_actions(name, acts):
             self.stdout.write(line)
 
 
 def _disable(api_key: ApiKey, *, is_sure: bool) -> str:
-    radius = api_key.blast_radius()
+    radius = blast_radius_of(api_key)
     names = ", ".join(dependent.name for dependent in radius.active)
     if names and api_key.enabled and not is_sure:
         raise CommandError(

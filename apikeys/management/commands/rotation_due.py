@@ -5,18 +5,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apikeys.management.tables import print_table
 from apikeys.models import ApiKey
 from apikeys.models.deadlines import NEED_ROTATION
+from gatewayproject.console.command_output import print_table
+from gatewayproject.console.wording import counted
 
 COLUMNS = ("name", "provider", "environment", "status", "overdue_at", "expires_at", "last_updated")
 
 
 class Command(BaseCommand):
     help = (
-        "List the API keys whose credentials are due, overdue, expired or refused by the provider. "
-        "Keys that are disabled are left out. The exit status is 0 where there are none, and 1 "
-        "where there are some."
+        "List the API keys that are expiring, expired, due, overdue or refused by the provider. "
+        "Disabled keys are left out. Exit status: 0 if there are none, 1 if there are some."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,8 +31,8 @@ class Command(BaseCommand):
         else:
             self.stdout.write("No API key needs new credentials.")
         if rows:
-            count = "1 API key needs" if len(rows) == 1 else f"{len(rows)} API keys need"
-            raise CommandError(f"{count} new credentials.", returncode=1)
+            needing = counted(len(rows), "API key needs", "API keys need")
+            raise CommandError(f"{needing} new credentials.", returncode=1)
 
 
 def _row(api_key: ApiKey) -> dict[str, str]:

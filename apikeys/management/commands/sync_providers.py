@@ -9,10 +9,12 @@ from apikeys.services import sync_providers
 
 
 class Command(BaseCommand):
-    help = "Make the built-in providers what the catalogue says. Own providers stay as they are."
+    help = "Update the built-in providers from the catalog. Your own providers do not change."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what would change.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Report what would change; change nothing."
+        )
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
         with transaction.atomic():
@@ -21,5 +23,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'Would create' if dry_run else 'Created'} {report.created} and "
             f"{'would update' if dry_run else 'updated'} {report.updated} providers and methods; "
-            f"{report.unchanged} are as they should be."
+            f"{report.unchanged} up to date."
         )

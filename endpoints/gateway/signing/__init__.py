@@ -1,8 +1,15 @@
 """How a request proves who it is: the credential's headers, or what a signer computes."""
 
 from .credentials import Credentials
-from .errors import CannotSign, Refused
+from .errors import CannotSign, CredentialsRefused, TokenServiceUnavailable
 from .headers import credential_headers
 from .sign import Signing
 
-__all__ = ["CannotSign", "Credentials", "Refused", "Signing", "credential_headers"]
+__all__ = [
+    "CannotSign",
+    "Credentials",
+    "CredentialsRefused",
+    "Signing",
+    "TokenServiceUnavailable",
+    "credential_headers",
+]

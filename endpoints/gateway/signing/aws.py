@@ -8,35 +8,36 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 
-from endpoints.gateway.upstream import Request
+from endpoints.gateway.upstream.client import Request
 
 from .credentials import Credentials
-from .errors import CannotSign, Refused
+from .errors import CannotSign, CredentialsRefused, TokenServiceUnavailable
 from .libraries import in_thread, optional
-from .tokens import Kept, Obtained
+from .tokens import Obtained, TokenCache
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
 SERVERS_OWN = 300  # seconds; botocore hands none out with less than five minutes left
-INLINE = 256 * 1024  # bytes: a longer body is hashed in a thread, so that nobody waits for it
+INLINE = 256 * 1024  # bytes: a longer body is hashed in a thread, so that no other request waits
 _ADDED = ("authorization", "x-amz-date", "x-amz-security-token")
 
 
-async def sign(request: Request, credentials: Credentials, kept: Kept) -> tuple[str, ...]:
+async def sign(request: Request, credentials: Credentials, cache: TokenCache) -> tuple[str, ...]:
     """Add the signature. Returns what is secret of it."""
-    keys = await _keys(credentials, kept)
+    keys = await _keys(credentials, cache)
     with optional("botocore"):
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
     request.url = _as_aws_spells(request.url)
-    signed = AWSRequest(request.method, request.url, data=request.body)
+    body = request.whole_body()
+    signed = AWSRequest(request.method, request.url, data=body)
     for name, value in request.headers:
         if name in ("content-type", "host") or name.startswith("x-amz"):
             signed.headers[name] = value
     service = credentials.plan.token.get("service", "bedrock")
     add = SigV4Auth(keys, service, credentials.need("aws_region_name")).add_auth
-    if len(request.body) > INLINE:
+    if len(body) > INLINE:
         await in_thread(add, signed)
     else:
         add(signed)
@@ -57,25 +58,21 @@ def _as_aws_spells(url: str) -> str:
     return parts._replace(path=path, query=query).geturl()
 
 
-async def _keys(credentials: Credentials, kept: Kept) -> "ReadOnlyCredentials":
+async def _keys(credentials: Credentials, cache: TokenCache) -> "ReadOnlyCredentials":
     """Return what to sign with. A key that stores none uses this server's own credentials."""
-    own = _own_keys(credentials)
+    with optional("botocore"):
+        from botocore.credentials import ReadOnlyCredentials
+    own = None
+    if any(name.startswith("aws_") for name in credentials.secrets):
+        own = ReadOnlyCredentials(
+            credentials.need("aws_access_key_id"),
+            credentials.need("aws_secret_access_key"),
+            credentials.secrets.get("aws_session_token"),
+        )
     if own and not credentials.plan.config.get("aws_role_name"):
         return own
     obtain = partial(in_thread, _obtain, own, credentials.plan.config)
-    return await kept.get(credentials, obtain)
-
-
-def _own_keys(credentials: Credentials) -> "ReadOnlyCredentials | None":
-    with optional("botocore"):
-        from botocore.credentials import ReadOnlyCredentials
-    if not any(name.startswith("aws_") for name in credentials.secrets):
-        return None
-    return ReadOnlyCredentials(
-        credentials.need("aws_access_key_id"),
-        credentials.need("aws_secret_access_key"),
-        credentials.secrets.get("aws_session_token"),
-    )
+    return await cache.get(credentials, obtain)
 
 
 def _obtain(own: "ReadOnlyCredentials | None", config: dict[str, str]) -> Obtained:
@@ -90,7 +87,9 @@ def _obtain(own: "ReadOnlyCredentials | None", config: dict[str, str]) -> Obtain
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
         raise CannotSign("This server has no AWS credentials of its own.") from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError):
-        raise CannotSign("AWS's token service (STS) could not be reached. Try again.") from None
+        raise TokenServiceUnavailable(
+            "Could not reach AWS's token service (STS). Try again."
+        ) from None
     except (exceptions.BotoCoreError, ResponseParserError, LookupError, ValueError) as error:
         raise CannotSign(f"AWS issued no credentials ({type(error).__name__}).") from None
 
@@ -139,9 +138,11 @@ def _obtained(access_key: str, secret_key: str, token: str | None, seconds: floa
 
 
 def _refusal(response: dict[str, Any]) -> CannotSign:
-    """STS answers 403 to credentials that are no good, and 400 also when it is asked too often."""
+    """STS returns 403 for invalid credentials, and 400 also above its rate limit."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     throttled = "Throttl" in response.get("Error", {}).get("Code", "")
     if status in (400, 401, 403) and not throttled:
-        return Refused(f"AWS's token service (STS) refused to assume the role ({status}).", status)
-    return CannotSign(f"AWS's token service (STS) answered {status}. Try again.")
+        return CredentialsRefused(
+            f"AWS's token service (STS) refused to assume the role ({status}).", status
+        )
+    return TokenServiceUnavailable(f"AWS's token service (STS) returned {status}. Try again.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apikeys.sealing import Secrets
-from endpoints.gateway.plans import Plan
+from endpoints.gateway.routing.destinations import Plan
 
 from .errors import CannotSign
 

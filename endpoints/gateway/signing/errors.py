@@ -2,11 +2,15 @@
 
 
 class CannotSign(Exception):
-    """The credential cannot be put to use. The message says why and holds nothing of it."""
+    """The credential cannot be used. The message gives the reason and contains no part of it."""
 
 
-class Refused(CannotSign):
-    """Who should have issued a token for the credential refused it, with this HTTP status."""
+class TokenServiceUnavailable(CannotSign):
+    """The token service could not be reached, or failed. The next request may succeed."""
+
+
+class CredentialsRefused(CannotSign):
+    """The token service refused the credential, with this HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message, status)

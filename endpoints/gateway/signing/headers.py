@@ -3,23 +3,29 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
+from apikeys.catalogue.headers import EXTRA_HEADERS
 from apikeys.catalogue.transport import PLACEHOLDER
+
+from .credentials import Credentials
 
 
 def credential_headers(
-    templates: Mapping[str, str], values: Mapping[str, str]
+    templates: Mapping[str, str], credentials: Credentials, **obtained: str
 ) -> list[tuple[str, str]]:
-    """Return the headers that ``values`` fill; one that would lack a value is not sent."""
+    """Return the headers that the key's values fill; one that would lack a value is not sent.
+
+    Extra headers are credentials: no setting brings one.
+    """
+    values = {**credentials.values, **obtained}
     headers = []
     for name, template in templates.items():
         fields, text = _parsed(template)
         filling = [values.get(field) for field in fields]
         if all(filling):
             headers.append((name, text % tuple(filling)))
-    if "extra_headers" in values:
-        for line in values["extra_headers"].splitlines():
-            name, _, value = line.partition(":")
-            headers.append((name.strip().lower(), value.strip()))
+    for line in credentials.secrets.get(EXTRA_HEADERS, "").splitlines():
+        name, _, value = line.partition(":")
+        headers.append((name.strip().lower(), value.strip()))
     return headers
 
 

@@ -11,7 +11,7 @@ from .errors import CannotSign
 
 SECONDS = 30  # that a library may take to find a server's own credentials, or to assume a role
 
-# Apart from the loop's own threads, where names are looked up: no lookup waits for a slow cloud.
+# Not the event loop's threads, which resolve names: no lookup waits for a slow cloud.
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="signing")
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @contextmanager
 def optional(package: str) -> Iterator[None]:
-    """Import parts of ``package`` inside. Raises ``CannotSign`` where it is not installed."""
+    """Import parts of ``package`` inside. Raises ``CannotSign`` if it is not installed."""
     try:
         yield
     except ImportError:
@@ -30,7 +30,7 @@ def optional(package: str) -> Iterator[None]:
 
 
 async def in_thread(function: Callable[..., T], *args: object) -> T:
-    """Call what blocks. Raises ``CannotSign`` where it does not come back in time."""
+    """Call a blocking function. Raises ``CannotSign`` if it does not return in time."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(SECONDS):
@@ -39,6 +39,6 @@ async def in_thread(function: Callable[..., T], *args: object) -> T:
         raise CannotSign("The cloud did not issue credentials in time. Try again.") from None
 
 
-# What they log while debugging holds session tokens, and whatever a token service answers.
+# Their debug logs contain session tokens and responses of token services.
 for _name in ("botocore", "google"):
     logging.getLogger(_name).setLevel(logging.WARNING)

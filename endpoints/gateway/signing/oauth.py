@@ -3,14 +3,14 @@
 from base64 import b64encode
 from urllib.parse import quote_plus, urlencode
 
-from endpoints.gateway import addresses
-from endpoints.gateway.upstream import Request, Upstream
+from endpoints.gateway.upstream import addresses
+from endpoints.gateway.upstream.client import Request, Upstream
 
 from .credentials import Credentials
 from .token_service import ask, post
 from .tokens import Obtained
 
-_NO_PARAMETERS = {"url", "client_auth"}  # of what a scheme says of its tokens; the rest is sent
+_NO_PARAMETERS = {"url", "client_auth"}  # not sent; all else that a scheme declares is
 
 
 async def client_credentials(upstream: Upstream, credentials: Credentials) -> Obtained:
@@ -47,6 +47,6 @@ async def azure_identity(upstream: Upstream, credentials: Credentials) -> Obtain
 
 
 def _parameters(credentials: Credentials) -> dict[str, str]:
-    """What the scheme says to ask for: a scope, a resource, an audience, a grant type."""
+    """Return what the scheme declares: a scope, a resource, an audience, a grant type."""
     token = credentials.plan.token
     return {name: value for name, value in token.items() if value and name not in _NO_PARAMETERS}

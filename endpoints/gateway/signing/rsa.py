@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def read_key(pem: str, key_id: str | None = None) -> "RSASigner":
-    """Return what signs with ``pem``. Raises ``CannotSign``.
+    """Return a signer for ``pem``. Raises ``CannotSign``.
 
     Reading takes 30 ms for 2048 bits and 200 ms for 4096, as the key is checked; signing 1 to 2 ms.
     """
     with optional("google-auth"):
         from google.auth.crypt import RSASigner
     try:
-        signer = RSASigner.from_string(pem, key_id=key_id)
+        signer: RSASigner = RSASigner.from_string(pem, key_id=key_id)  # type: ignore[no-untyped-call]  # not annotated
         signer.sign(b"")  # which fails with any other kind of key
     except (ValueError, TypeError):
         raise CannotSign(
-            "The private key is not an RSA key in PEM form, whole and without a passphrase."
+            "The private key is not a complete RSA key in PEM format without a passphrase."
         ) from None
     return signer

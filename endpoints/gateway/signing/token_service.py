@@ -1,29 +1,31 @@
-"""Asks a token service. What it answers is read, never repeated: it may echo the secret."""
+"""Asks a token service. Its responses are never shown: they may repeat the secret."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from apikeys.catalogue.origins import origin_of
-from endpoints.gateway.upstream import Broken, Request, Unreachable, Upstream
+from apikeys.sealing import Role
+from endpoints.gateway.upstream.client import (
+    OWN_HEADERS,
+    Request,
+    ResponseBroken,
+    TimedOut,
+    Unreachable,
+    Upstream,
+)
 
 from .credentials import Credentials
-from .errors import CannotSign, Refused
+from .errors import CannotSign, CredentialsRefused, TokenServiceUnavailable
 from .tokens import Obtained
 
 SECONDS = 15  # that a token service may take
-MAX_ANSWER = 64 * 1024  # bytes
-UNSAID = 300  # seconds: a token of which nothing is said, as RFC 6749, section 5.1, allows
-LONGEST = 24 * 3600  # seconds that a token is kept, whatever is said
-
-_OURS = [
-    ("accept", "application/json"),
-    ("accept-encoding", "identity"),
-    ("user-agent", "gatehouse"),
-]
+MAX_RESPONSE = 64 * 1024  # bytes
+DEFAULT_LIFETIME = 300  # seconds, without ``expires_in``: RFC 6749, section 5.1
+LONGEST = 24 * 3600  # seconds that a token is kept at most
 
 
 class _Token(msgspec.Struct):
@@ -37,8 +39,8 @@ _decode = msgspec.json.Decoder(_Token, strict=False).decode
 def token_url(credentials: Credentials) -> str:
     """Return where the scheme gets its tokens: an origin that the credentials were sealed for."""
     url = credentials.plan.token.get("url", "")
-    if not url or origin_of(url) not in credentials.plan.origins:
-        raise CannotSign("These credentials were not sealed for a token service.")
+    if not url or origin_of(url) != credentials.plan.origins.get(Role.TOKEN):
+        raise CannotSign("These credentials were not encrypted for a token service.")
     return url
 
 
@@ -48,7 +50,7 @@ def post(
     """Return a request for a token, as RFC 6749, section 4, writes it."""
     kind = ("content-type", "application/x-www-form-urlencoded")
     return Request(
-        "POST", token_url(credentials), [kind, *_OURS, *headers], urlencode(form).encode()
+        "POST", token_url(credentials), [kind, *OWN_HEADERS, *headers], urlencode(form).encode()
     )
 
 
@@ -59,34 +61,39 @@ async def ask(
     who: str = "The token service",
     what: str = "these credentials",
 ) -> Obtained:
-    """Return the access token that is issued. Raises ``CannotSign``, in words of ours."""
+    """Return the access token that is issued. Raises ``CannotSign``."""
     try:
         async with asyncio.timeout(SECONDS):
-            status, body = await _answer(upstream, request)
-    except (Unreachable, Broken) as error:
-        raise CannotSign(f"{who} could not be reached ({error}). Try again.") from None
+            status, body = await _send(upstream, request)
+    except Unreachable as error:
+        raise TokenServiceUnavailable(f"{error} Try again.") from None
+    except ResponseBroken:
+        raise TokenServiceUnavailable(f"{who} sent an incomplete response. Try again.") from None
     except TimeoutError:
-        raise CannotSign(f"{who} could not be reached in time. Try again.") from None
+        host = urlsplit(request.url).hostname or ""
+        raise TokenServiceUnavailable(f"{TimedOut(host)} Try again.") from None
     if status in (400, 401):
-        raise Refused(f"{who} refused {what} ({status}).", status)
+        raise CredentialsRefused(f"{who} refused {what} ({status}).", status)
+    if status in (408, 429) or status >= 500:
+        raise TokenServiceUnavailable(f"{who} returned {status} instead of a token. Try again.")
     if status != 200:
-        raise CannotSign(f"{who} answered {status} in place of a token. Try again.")
+        raise CannotSign(f"{who} returned {status} instead of a token.")
     try:
         token = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CannotSign(f"{who} answered with something that is no token.") from None
-    seconds = UNSAID if token.expires_in is None else min(token.expires_in, LONGEST)
+        raise CannotSign(f"{who} sent an invalid token response.") from None
+    seconds = DEFAULT_LIFETIME if token.expires_in is None else min(token.expires_in, LONGEST)
     return Obtained(token.access_token, seconds)
 
 
-async def _answer(upstream: Upstream, request: Request) -> tuple[int, bytes]:
-    answer = await upstream.send(request)
+async def _send(upstream: Upstream, request: Request) -> tuple[int, bytes]:
+    response = await upstream.send(request)
     try:
         body = b""
-        async for chunk in answer.chunks():
+        async for chunk in response.chunks():
             body += chunk
-            if len(body) > MAX_ANSWER:
-                raise Broken("too long an answer")
-        return answer.status, body
+            if len(body) > MAX_RESPONSE:
+                raise ResponseBroken("the response is too long")
+        return response.status, body
     finally:
-        answer.close()
+        response.close()

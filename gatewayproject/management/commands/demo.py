@@ -1,71 +1,62 @@
-"""Serve a sample of everything, against a provider of our own."""
+"""Serve sample data against a simulated provider."""
 
-from contextlib import suppress
 from typing import Any
 
-import uvicorn
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.models import ApiKey
 from gatewayproject.demo.provider import Provider
-from gatewayproject.demo.sample import make_sample
+from gatewayproject.demo.sample import create_sample
 from gatewayproject.demo.traffic import send_traffic
+from gatewayproject.server import local_server
 
-PAUSE = 0.04  # seconds between the words of an answer, as one is used to
+from .prepare import prepare
+
+PAUSE = 0.04  # seconds between the words of a response, as with a real model
 
 WELCOME = """
-Gatehouse is at {url}
+This is a demo: sample keys, endpoints, traffic and charts. The provider is simulated on this
+machine, and the data is deleted when you stop the demo.
 
-It is a demonstration: sample keys of several providers, endpoints, traffic and charts, in a
-directory that is thrown away at the end. The provider behind it is an imitation on this machine.
-
-Call an endpoint as an application would:
+Call an endpoint as an app would:
 
     curl {url}/gateway/v1/chat/completions \\
       -H "Authorization: Bearer {token}" \\
       -d '{{"model": "assistant", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-Endpoints: {endpoints}. Stop with Ctrl-C.
+Endpoints: {endpoints}. Ctrl-C stops the demo.
 """
 
 
 class Command(BaseCommand):
-    help = "Serve sample keys, endpoints and traffic against an imitation provider. `make demo`."
+    help = "Serve sample keys, endpoints and traffic against a simulated provider. `make demo`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=5000)
+        local_server.add_arguments(parser)
 
-    def handle(self, *, host: str, port: int, **options: Any) -> None:
-        if not settings.DEBUG:
-            raise CommandError("The demo needs DEBUG=true and a directory of its own: make demo.")
-        call_command("prepare", stdout=self.stdout)
+    def handle(self, *, host: str, port: str, **options: Any) -> None:
+        if not settings.TRIAL:
+            raise CommandError(
+                "The demo needs DEBUG=true and its own data directory. Run: make demo"
+            )
+        listener = local_server.listen(host, port, target="demo")
+        url = local_server.url_of(listener)
+        account = prepare(self)
         if ApiKey.objects.exists():
-            raise CommandError(f"There are API keys in {settings.DATA_DIR}: use an empty one.")
+            raise CommandError(f"{settings.DATA_DIR} already has API keys. Use an empty directory.")
         with Provider(record=False, pause=PAUSE).running() as provider:
-            sample = make_sample(provider.url)
-            config = uvicorn.Config(
-                "gatewayproject.asgi:application",
-                http="gatewayproject.heads:Protocol",
-                host=host,
-                port=port,
-                access_log=False,
-                server_header=False,
-                log_level="warning",
-                timeout_graceful_shutdown=2,
-            )
-            config.load()  # so that it listens when the address is read
-            self.stdout.write(
-                WELCOME.format(
-                    url=f"http://{host}:{port}",
-                    token=sample.token,
-                    endpoints=", ".join(sample.endpoints),
-                )
-            )
-            self.stdout.flush()
-            stop = send_traffic(port, sample.token, sample.endpoints)
-            with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
-                uvicorn.Server(config).run()
+            sample = create_sample(provider.url)
+            endpoints = ", ".join(sample.endpoints)
+            sign_in = f"sign in as {account.name}"
+            if account.password:
+                sign_in += f" with the password {account.password}"
+
+            def welcome() -> None:
+                self.stdout.write(WELCOME.format(url=url, token=sample.token, endpoints=endpoints))
+                self.stdout.write(f"Open {url} and {sign_in}")
+                self.stdout.flush()
+
+            stop = send_traffic(url, sample.token, sample.endpoints)
+            local_server.serve(listener, ready=welcome)
             stop.set()

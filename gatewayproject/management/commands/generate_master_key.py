@@ -1,4 +1,4 @@
-"""Make a master key. ``manage.py`` runs this without any settings."""
+"""Generate a master key. ``command_line`` runs this without settings."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand
 from gatewayproject.keyring import generate_master_key
 
 NEXT = (
-    "Next: keep it apart from the database and its backups. On a new installation it is "
-    "FERNET_KEYS. Where FERNET_KEYS has a key already, put the new one last on every server, or "
-    "first where there is only one, restart, and go on as docs/rotation.md says."
+    "Next: store it separately from the database and its backups. On a new installation, set "
+    "FERNET_KEYS to it. If FERNET_KEYS already has a key, add the new one last on every server, or "
+    "first if there is only one server. Restart, then follow docs/rotation.md."
 )
 
 
@@ -19,4 +19,4 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         self.stdout.write(generate_master_key())
-        self.stderr.write(NEXT, str)  # beside the key, not after it; and not in red
+        self.stderr.write(NEXT, str)  # on stderr, so that stdout has only the key; not in red

@@ -1,0 +1,1 @@
+"""The HTTP edge: paths, headers, bodies, limits and problems."""

@@ -1,0 +1,1 @@
+"""What the database knows of a request: token, endpoint, routes and keys."""

@@ -1,0 +1,1 @@
+"""Tests of credentials, outside of any request."""

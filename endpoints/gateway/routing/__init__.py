@@ -1,0 +1,1 @@
+"""Which route is tried when, and what happens on it."""

@@ -1,0 +1,1 @@
+"""The client that talks to providers, and what keeps credentials out of responses."""

@@ -1,1 +1,0 @@
-"""Usage as pages show it: a few numbers, and charts."""

@@ -1,0 +1,1 @@
+"""Usage: counted by the gateway, stored by the hour, shown on pages and as metrics."""

@@ -1,0 +1,139 @@
+"""/metrics: usage of the gateway, for Prometheus.
+
+Everything is read from the database, so it is the same in every process and survives restarts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db.models import Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from apikeys.models import ApiKey
+from endpoints.models import Endpoint
+
+from .counts import COUNTS, LATENCIES, Counts
+from .latency import LATENCY_BOUNDS
+from .models import ALL_TIME, UsageBucket
+
+Usage = Mapping[tuple[str, ...], Counts]  # by LABELS
+Keys = Mapping[UUID, tuple[str, str, bool]]
+
+LABELS = ("endpoint", "api_key", "provider", "model")
+OUTCOMES: dict[str, Callable[[Counts], int]] = {
+    "ok": lambda sums: sums.answered,
+    "client_error": lambda sums: sums.client_errors,
+    "rate_limited": lambda sums: sums.rate_limited,
+    "refused": lambda sums: sums.refused,
+    "account_error": lambda sums: sums.account_errors,
+    "provider_error": lambda sums: sums.provider_errors,
+    "unreachable": lambda sums: sums.unreachable,
+    "canceled": lambda sums: sums.canceled,
+}
+KINDS: dict[str, Callable[[Counts], int]] = {
+    "input": lambda sums: sums.input_tokens,
+    "output": lambda sums: sums.output_tokens,
+    "cached": lambda sums: sums.cached_tokens,
+}
+_BOUNDS = (*(str(bound / 1000) for bound in LATENCY_BOUNDS), "+Inf")  # seconds
+
+
+@login_not_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """All metrics, for clients with the token and signed-in users."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    has_token = (
+        settings.METRICS_TOKEN
+        and scheme.lower() == "bearer"
+        and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
+    )
+    if not (has_token or request.user.is_authenticated):
+        return HttpResponse(
+            "Send METRICS_TOKEN as a bearer token, or sign in.\n",
+            status=401,
+            content_type="text/plain",
+            headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
+        )
+    registry = CollectorRegistry()
+    registry.register(GatewayCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class GatewayCollector(Collector):
+    """Counts since the beginning. Deleted objects are named by their ids."""
+
+    def collect(self) -> Iterator[Metric]:
+        used = UsageBucket.objects.filter(hour=ALL_TIME).values("api_key")
+        rows = ApiKey.objects.filter(Q(pk__in=used) | Q(refused_at__isnull=False))
+        facts = rows.values_list("pk", "name", "scheme__provider__slug", "refused_at")
+        api_keys = {pk: (name, provider, at is not None) for pk, name, provider, at in facts}
+        yield from _usage_metrics(_usage(api_keys))
+        refused = GaugeMetricFamily(
+            "gatehouse_api_key_refused",
+            "Whether the provider refuses this API key: 1 or 0. Only keys that were used or "
+            "refused.",
+            labels=["api_key"],
+        )
+        for name, _, is_refused in api_keys.values():
+            refused.add_metric([name], is_refused)
+        yield refused
+        yield GaugeMetricFamily(
+            "gatehouse_api_keys", "Stored API keys.", value=ApiKey.objects.count()
+        )
+        yield GaugeMetricFamily("gatehouse_endpoints", "Endpoints.", value=Endpoint.objects.count())
+
+
+def _usage_metrics(usage: Usage) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "gatehouse_requests",
+        "Requests to providers. A request tried on several routes counts once per route.",
+        labels=[*LABELS, "outcome"],
+    )
+    tokens = CounterMetricFamily(
+        "gatehouse_tokens",
+        "Tokens reported by providers. Input includes cached tokens.",
+        labels=[*LABELS, "kind"],
+    )
+    durations = HistogramMetricFamily(
+        "gatehouse_request_duration_seconds",
+        "Time from sending a request to the end of the response.",
+        labels=LABELS,
+    )
+    for labels, sums in usage.items():
+        for outcome, count in OUTCOMES.items():
+            requests.add_metric([*labels, outcome], count(sums))
+        for kind, count in KINDS.items():
+            tokens.add_metric([*labels, kind], count(sums))
+        buckets = list(zip(_BOUNDS, accumulate(sums.latencies), strict=True))
+        durations.add_metric(labels, buckets, sum_value=sums.duration_ms / 1000)
+    yield from (requests, tokens, durations)
+
+
+def _usage(api_keys: Keys) -> Usage:
+    ever = UsageBucket.objects.filter(hour=ALL_TIME)
+    endpoints = dict(
+        Endpoint.objects.filter(pk__in=ever.values("endpoint")).values_list("pk", "name")
+    )
+    sums = {name: Sum(name) for name in (*COUNTS, *LATENCIES)}
+    found: dict[tuple[str, ...], list[Counts]] = {}
+    for row in ever.values("endpoint", "api_key", "model").annotate(**sums).order_by():
+        endpoint, key = row["endpoint"], row["api_key"]
+        name, provider, _ = api_keys.get(key, (str(key), "", False))
+        labels = (endpoints.get(endpoint, str(endpoint)), name, provider, row["model"])
+        found.setdefault(labels, []).append(Counts.of(row))
+    return {labels: Counts.total(counts) for labels, counts in found.items()}

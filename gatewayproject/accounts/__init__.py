@@ -1,0 +1,1 @@
+"""People and what they did: sign-in, groups, actors and audit events."""

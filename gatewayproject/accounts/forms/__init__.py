@@ -1,0 +1,1 @@
+"""The filter of audit events, and forms that merge concurrent edits."""

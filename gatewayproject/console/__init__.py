@@ -1,0 +1,1 @@
+"""Shared by all pages, forms, admins and commands: names, lists, widgets, output."""

@@ -1,0 +1,1 @@
+"""The HTTP server: limits, health, graceful shutdown, and which processes run."""

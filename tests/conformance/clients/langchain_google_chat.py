@@ -1,0 +1,33 @@
+"""LangChain with Google's API."""
+
+from driver import ASKS_FOR_TOOL, CITY, HELLO, Target, main
+from langchain_google_genai import ChatGoogleGenerativeAI, GoogleGenerativeAIEmbeddings
+
+TOOL = {"title": "get_weather", "description": "Get the weather.", **CITY}
+
+
+def model(target: Target) -> ChatGoogleGenerativeAI:
+    return ChatGoogleGenerativeAI(
+        base_url=target.url, google_api_key=target.key, model=target.model
+    )
+
+
+def chat(target: Target) -> str:
+    return model(target).invoke(HELLO).text
+
+
+def stream(target: Target) -> str:
+    return "".join(part.text for part in model(target).stream(HELLO))
+
+
+def tools(target: Target) -> dict[str, str]:
+    return model(target).bind_tools([TOOL]).invoke(ASKS_FOR_TOOL).tool_calls[0]["args"]
+
+
+def embeddings(target: Target) -> list[float]:
+    return GoogleGenerativeAIEmbeddings(
+        base_url=target.url, google_api_key=target.key, model=target.model
+    ).embed_query(HELLO)
+
+
+main(globals())
