@@ -1,21 +1,20 @@
 """Decompresses what providers send."""
 
+import sys
 import zlib
-from typing import Any, Protocol
+from typing import Protocol
 
-try:
-    from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-except ImportError:  # before Python 3.14
-    try:
-        from backports import zstd  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        zstd = None
+import brotli
 
-HAS_ZSTD = zstd is not None
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 MAX_WINDOW = 23  # as a power of two: 8 MB that zstd keeps; source: RFC 8878, section 3.1.1.1.2
 MAX_LAYERS = 3
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how they begin
-INVALID = (ValueError, EOFError, zlib.error, *((zstd.ZstdError,) if zstd else ()))
+INVALID = (ValueError, EOFError, zlib.error, zstd.ZstdError, brotli.error)
 
 
 class Decompressor(Protocol):
@@ -30,22 +29,45 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
+class BrotliDecompressor:
+    """A ``Decompressor``. What follows the end is not kept, but is an error."""
+
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._decompressor = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decompressor.is_finished())
+
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
+        if not max_length:
+            return bytes(self._decompressor.process(data))
+        return bytes(self._decompressor.process(data, output_buffer_limit=max_length))
+
+
 def decompressor(encoding: str) -> Decompressor | None:
-    """Return one for a Content-Encoding, or None if it is another than gzip and deflate."""
-    if encoding in ("gzip", "x-gzip"):
-        return zlib.decompressobj(16 + zlib.MAX_WBITS)
-    if encoding == "deflate":
-        return zlib.decompressobj()
+    """Return one for a Content-Encoding, or None if it is unknown."""
+    match encoding:
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+        case "br":
+            return BrotliDecompressor()
+        case "zstd":
+            return zstd_decompressor()
     return None
 
 
-def zstd_decompressor() -> Any:
-    """Return one that takes bounded memory. Only with ``HAS_ZSTD``."""
+def zstd_decompressor() -> Decompressor:
+    """Return one that takes bounded memory."""
     window = zstd.DecompressionParameter.window_log_max
     return zstd.ZstdDecompressor(options={window: MAX_WINDOW})
 
 
-def deflate_decompressor(body: bytes) -> Any:
+def deflate_decompressor(body: bytes) -> Decompressor:
     """Return one for ``body``, which may lack the header of zlib: RFC 9110, section 8.4.1.2."""
     has_header = body[:1] and body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
     return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
@@ -55,13 +77,16 @@ def decompress_any(body: bytes, encoding: str, limit: int) -> tuple[bytes, bool]
     """Return ``limit`` bytes of ``body`` in the clear, and whether that is all; None if it cannot
     be read. What the bytes are counts for more than what ``encoding`` says they are."""
     is_labeled, is_whole = encoding not in ("", "identity"), True
+    inflate: Decompressor
     for _ in range(MAX_LAYERS):
         if body.startswith(GZIP):
             inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        elif body.startswith(ZSTD) and zstd is not None:
+        elif body.startswith(ZSTD):
             inflate = zstd_decompressor()
         elif is_labeled and not _is_text(body) and encoding == "deflate":
             inflate = deflate_decompressor(body)
+        elif is_labeled and not _is_text(body) and encoding == "br":
+            inflate = BrotliDecompressor()
         elif is_labeled and not _is_text(body):
             return None
         else:

@@ -1,14 +1,13 @@
 """Reads token counts from a response on its way to the client, without delaying it."""
 
 import re
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
-from .content_encoding import decompressor
+from .content_encoding import INVALID, decompressor
 
 # What is read of a response in one turn of the event loop takes a few milliseconds at most.
 MAX_KEPT = 4 * 1024 * 1024  # bytes of a response, or of one line of a stream, that are read
@@ -102,7 +101,7 @@ class UsageParser:
         if self._inflate is not None:
             try:
                 chunk = self._inflate.decompress(chunk, MAX_KEPT)
-            except zlib.error:
+            except INVALID:
                 self._feed, self._inflate = self._feed_nothing, None
         self._feed(chunk)
 

@@ -3,11 +3,10 @@
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 from endpoints.usage.content_encoding import (
-    HAS_ZSTD,
     INVALID,
+    Decompressor,
     deflate_decompressor,
     zstd_decompressor,
 )
@@ -15,7 +14,7 @@ from endpoints.usage.content_encoding import (
 from .body_reader import BodyTooLarge
 from .problems import Problem, Refusal
 
-ACCEPTED = ("gzip", "deflate", *(("zstd",) if HAS_ZSTD else ()))
+ACCEPTED = ("gzip", "deflate", "zstd")
 PIECE = 32 * 1024  # bytes that are read in one turn of the event loop
 SLICE = 256 * 1024  # bytes that are decoded in one turn, in a millisecond or two
 MAX_MEMBERS = 1_000  # compressed one by one, and joined
@@ -67,7 +66,7 @@ def unsupported(accepted: tuple[str, ...]) -> Refusal:
     return Refusal(Problem.UNSUPPORTED_BODY_ENCODING, headers=headers, accepted=names)
 
 
-def _decoder(coding: str, raw: bytes) -> Any:
+def _decoder(coding: str, raw: bytes) -> Decompressor:
     match coding:
         case "gzip":
             return zlib.decompressobj(16 + zlib.MAX_WBITS)

@@ -6,16 +6,18 @@ import zlib
 from functools import reduce
 from typing import Any
 
+import brotli
 import openai
 import pytest
 
 from endpoints.gateway.routing.error_responses import CUT_OFF, MAX_ERROR
 from endpoints.models import Endpoint
+from endpoints.usage.content_encoding import zstd
 from gatewayproject.demo.provider import Provider, Response
 from tests.fakes import OPENAI_KEY
 
 from .client import HELLO, chat
-from .test_content_coding import raw_deflate, zstd
+from .test_content_coding import raw_deflate
 
 ERROR = json.dumps({"error": {"message": "Too “long”.", "code": "too_long", "more": "x" * 3000}})
 BROTLI = b"\x0b\x02\x80{}\x03\xff\xfe\x9c\x81\x00"  # or what a client without Brotli sees of it
@@ -31,7 +33,8 @@ def labeled(encoding: str, body: bytes, status: int = 400) -> Response:
         ("gzip", gzip.compress),
         ("deflate", zlib.compress),
         ("deflate", raw_deflate),
-        ("zstd", zstd),
+        ("zstd", zstd.compress),
+        ("br", brotli.compress),
         # With a wrong label
         ("gzip", bytes),
         ("br", bytes),

@@ -1,6 +1,8 @@
 """What went through is counted, and the counts are in the database soon after."""
 
+import gzip
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import anthropic
+import brotli
 import openai
 import pytest
 from google import genai
@@ -16,6 +19,7 @@ from google import genai
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint, GatewayToken, Route
 from endpoints.usage import recorder
+from endpoints.usage.content_encoding import zstd
 from endpoints.usage.counts import LATENCIES, Counts, Outcome
 from endpoints.usage.models import ALL_TIME, UsageBucket
 from endpoints.usage.response_parser import UsageParser
@@ -207,6 +211,34 @@ def test_a_stream_is_read_however_it_is_cut(size: int, end: bytes) -> None:
 
     tokens = parser.finish()
     assert (tokens.input, tokens.output, tokens.cached) == (11, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("br", brotli.compress),
+        ("zstd", zstd.compress),
+    ],
+)
+def test_a_compressed_response_is_read(encoding: str, encode: Callable[[bytes], bytes]) -> None:
+    parser = UsageParser("application/json", encoding)
+    received = encode(b'{"x":"%s","usage":{"prompt_tokens":11}}' % bytes(range(65, 91)))
+
+    for part in (received[:20], received[20:]):
+        parser.feed(part)
+
+    assert parser.finish().input == 11
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_a_response_with_a_wrong_label_counts_nothing(encoding: str) -> None:
+    parser = UsageParser("application/json", encoding)
+
+    parser.feed(b'{"usage":{"prompt_tokens":11}}')
+
+    assert parser.finish().input == 0
 
 
 def test_bedrocks_frames_are_looked_through() -> None:
