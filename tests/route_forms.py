@@ -1,5 +1,6 @@
 """What the form of an endpoint with several routes posts."""
 
+import re
 from typing import Any
 
 from django.http import HttpResponse
@@ -37,6 +38,8 @@ def typed(response: HttpResponse) -> dict[str, str]:
     inputs["description"] = ""
     if 'id="id_enabled" checked' in html:
         inputs["enabled"] = "on"
+    if re.search('name="sticky"[^>]* checked', html):
+        inputs["sticky"] = "on"
     return inputs
 
 

@@ -34,7 +34,7 @@ class RoutesFormSet(CheckedFormSet, BaseInlineFormSet):  # type: ignore[type-arg
 class EndpointForm(RevisedForm):
     class Meta:
         model = Endpoint
-        fields = ("name", "enabled", "description")
+        fields = ("name", "enabled", "sticky", "description")
 
     def units(self) -> dict[str, Unit]:
         """Return the inputs, and the routes of the inline as a whole."""
@@ -151,7 +151,7 @@ class EndpointAdmin(RevisedAdmin):
     search_help_text = "Search by name."
     ordering = ("name",)
     readonly_fields = ("updated_at", "created_at", "created_by")
-    fields = ("name", "enabled", "description", *readonly_fields)
+    fields = ("name", "enabled", "sticky", "description", *readonly_fields)
     inlines = (RouteInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:

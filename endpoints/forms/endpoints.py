@@ -46,6 +46,12 @@ class EndpointForm(MergeForm, RefusableForm):
     enabled = forms.BooleanField(
         required=False, initial=True, help_text="A disabled endpoint rejects every request."
     )
+    sticky = forms.BooleanField(
+        required=False,
+        label="Keep conversations on one route",
+        help_text="Shares traffic by conversation instead of by request, so that the providers' "
+        "prompt caches are used.",
+    )
     description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2}))
     rev = RevisionField()
     base = BaseField()

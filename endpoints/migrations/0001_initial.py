@@ -38,6 +38,12 @@ class Migration(migrations.Migration):
                 ),
                 ("enabled", models.BooleanField(default=True)),
                 (
+                    "sticky",
+                    models.BooleanField(
+                        default=False, verbose_name="keep conversations on one route"
+                    ),
+                ),
+                (
                     "description",
                     models.TextField(
                         blank=True,

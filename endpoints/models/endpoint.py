@@ -66,6 +66,7 @@ class Endpoint(models.Model):
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_url_form])
     enabled = models.BooleanField(default=True)
+    sticky = models.BooleanField("keep conversations on one route", default=False)
     description = models.TextField(
         max_length=1000, blank=True, validators=[validate_printable, MaxLengthValidator(1000)]
     )

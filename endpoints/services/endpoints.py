@@ -18,7 +18,7 @@ from gatewayproject.console.naming import unique_name
 
 from .routes import clean_routes, fallbacks, name_of, primaries
 
-DETAILS = ("name", "enabled", "description")
+DETAILS = ("name", "enabled", "sticky", "description")
 KEY_GONE = "This key has been deleted. Choose another one."
 
 

@@ -66,7 +66,9 @@ def test_an_endpoint_is_created_with_its_first_route(
     )
     assert (route.api_key, route.model, route.kind) == (api_key, "gpt-5-mini", "primary")
     assert state_of(endpoint) == "active"
-    assert acts_on(search) == [("created", ["api_key", "description", "enabled", "model", "name"])]
+    assert acts_on(search) == [
+        ("created", ["api_key", "description", "enabled", "model", "name", "sticky"])
+    ]
 
 
 def test_every_error_of_an_endpoint_and_its_route_is_reported_at_once(
@@ -194,7 +196,7 @@ def test_an_endpoint_is_created_with_all_its_routes_in_their_order(shared: Endpo
         ("fallback", "c", 100),
         ("fallback", "d", 100),
     ]
-    assert acts_on(shared) == [("created", ["description", "enabled", "name", "routes"])]
+    assert acts_on(shared) == [("created", ["description", "enabled", "name", "routes", "sticky"])]
 
 
 def test_routes_are_added_moved_and_removed_in_one_act(

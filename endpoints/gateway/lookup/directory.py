@@ -19,7 +19,7 @@ from apikeys.models.credential_version import owner_of
 from apikeys.sealing import Sealed
 
 FIND = """
-SELECT {extra} t.id, t.expires_at, t.revoked_at, e.id, e.enabled,
+SELECT {extra} t.id, t.expires_at, t.revoked_at, e.id, e.enabled, e.sticky,
        t.all_endpoints OR EXISTS (
            SELECT 1 FROM endpoints_gatewaytoken_endpoints te
             WHERE te.gatewaytoken_id = t.id AND te.endpoint_id = e.id),
@@ -81,6 +81,7 @@ class Found:
     revoked: bool
     endpoint_id: int | None
     enabled: bool
+    sticky: bool  # conversations stay on one route
     allowed: bool
     routes: tuple[FoundRoute, ...]
 
@@ -108,6 +109,7 @@ class Row(NamedTuple):
     revoked_at: datetime | str | None
     endpoint_id: int | None
     enabled: bool | int | None
+    sticky: bool | int | None
     allowed: bool | int | None
     route_id: int | None
     kind: str
@@ -135,6 +137,7 @@ def found_in(rows: Sequence[Sequence[Any]]) -> Found | None:
         revoked=first.revoked_at is not None,
         endpoint_id=first.endpoint_id,
         enabled=bool(first.enabled),
+        sticky=bool(first.sticky),
         allowed=bool(first.allowed),
         routes=tuple(
             _route(row.route_id, row) for row in map(Row._make, rows) if row.route_id is not None

@@ -10,6 +10,8 @@ from endpoints.gateway.http.paths import Call
 from endpoints.gateway.lookup.directory import FoundRoute
 from endpoints.models import Route
 
+from .conversations import primary_for
+
 MAX_PAUSE = 300  # seconds that a provider may ask for with Retry-After
 TROUBLE_PAUSE = 60  # seconds without another attempt, where the provider does not say when it ends
 FORGET = (
@@ -35,8 +37,10 @@ def usable(routes: Iterable[FoundRoute]) -> list[FoundRoute]:
     return [route for route in routes if route.version_id and route.key_enabled]
 
 
-def in_order(routes: Iterable[FoundRoute]) -> list[FoundRoute]:
+def in_order(routes: Iterable[FoundRoute], conversation: bytes = b"") -> list[FoundRoute]:
     """Return one primary, drawn by weight, then the fallbacks, then the other primaries.
+
+    With a ``conversation``, the primary is the same for each of its requests.
 
     A primary of weight 0 is never drawn, and serves only when all else has failed.
     """
@@ -45,7 +49,7 @@ def in_order(routes: Iterable[FoundRoute]) -> list[FoundRoute]:
         return routes
     primaries = [route for route in routes if route.kind == Route.Kind.PRIMARY]
     fallbacks = [route for route in routes if route.kind != Route.Kind.PRIMARY]
-    first = _draw(primaries)
+    first = primary_for(conversation, primaries) if conversation else _draw(primaries)
     others = [route for route in primaries if route is not first]
     return [*([first] if first else []), *fallbacks, *others]
 

@@ -18,6 +18,7 @@ from endpoints.usage.recorder import UsageCounter
 from . import failures
 from .affinity import Affinity
 from .attempt import Attempt, Resources
+from .conversations import conversation_of
 from .destinations import plan_of
 from .failures import KeyRefused, RouteFailed
 from .key_marks import KeyMarks
@@ -60,7 +61,9 @@ class Relay:
         if request.names_no_model:  # what an earlier call has created is not elsewhere
             waiting = usable(routes)[:1]
         else:
-            waiting = self._pauses.put_last(in_order(routes), called(request.call))
+            is_sticky = found.sticky and len(routes) > 1
+            ordered = in_order(routes, conversation_of(request) if is_sticky else b"")
+            waiting = self._pauses.put_last(ordered, called(request.call))
         failed: RouteFailed | None = None
         while waiting:
             route = waiting.pop(0)

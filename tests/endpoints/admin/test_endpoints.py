@@ -47,7 +47,7 @@ def test_an_endpoint_is_created_with_its_routes_in_one_act(
     assert endpoint.created_by == "kim"
     event = AuditEvent.objects.about(endpoint).get()
     assert (event.act, event.channel) == ("created", "admin")
-    assert event.fields == ["description", "enabled", "name", "routes"]
+    assert event.fields == ["description", "enabled", "name", "routes", "sticky"]
 
 
 def test_a_change_moves_the_revision_and_writes_one_event(

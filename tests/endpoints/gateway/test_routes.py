@@ -71,6 +71,18 @@ def test_weights_that_are_all_nothing_still_serve() -> None:
     assert [route.id for route in in_order([found(1, 0), found(2, 0)])] == [1, 2]
 
 
+def test_conversations_share_the_traffic_by_weight_and_each_stays_with_its_primary() -> None:
+    routes = [found(1, 70), found(2, 30), found(3, 0), found(4, 0, "fallback")]
+    conversations = [b"%d" % number for number in range(2000)]
+
+    served = {each: in_order(routes, each)[0].id for each in conversations}
+    served_later = {each: in_order(routes[1:], each)[0].id for each in conversations}
+
+    assert Counter(served.values())[1] / 2000 == pytest.approx(0.7, abs=0.05)
+    assert set(served.values()) == {1, 2}
+    assert all(served_later[each] == 2 for each in conversations if served[each] == 2)
+
+
 def test_the_answer_names_the_route_that_served(
     gateway: str, provider: Provider, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:

@@ -62,13 +62,20 @@ def test_routes_are_added_with_what_was_typed_still_there_and_nothing_is_saved(
 
 
 def test_the_tick_and_the_description_survive_a_button(client: Client) -> None:
-    data = form(row(0, "openai", "gpt-5"), description="Zürich\nand more")
+    data = form(row(0, "openai", "gpt-5"), description="Zürich\nand more", sticky="on")
     del data["enabled"]
 
-    page = press(client, NEW, "add_fallback", data)
+    page = press(client, NEW, "add_primary", data)
 
     assertContains(page, "Zürich\nand more")
-    assertNotContains(page, " checked")
+    assert html_of(page).count(" checked") == 1
+    assert typed(page)["sticky"] == "on"
+
+
+def test_a_second_primary_route_does_not_tick_anything(client: Client) -> None:
+    page = press(client, NEW, "add_primary", typed(client.get(NEW)))
+
+    assert typed(page)["sticky"] == ""
 
 
 def test_a_new_primary_route_gets_what_is_missing_to_all_the_traffic(client: Client) -> None:

@@ -37,8 +37,19 @@ def test_an_endpoint_is_created_with_shares_and_fallbacks(client: Client) -> Non
         ("fallback", "openai", "gpt-5-mini", 100),
     ]
     assert AuditEvent.objects.about(endpoint).get().fields == [
-        "description", "enabled", "name", "routes",
+        "description", "enabled", "name", "routes", "sticky",
     ]  # fmt: skip
+
+
+def test_conversations_are_kept_on_one_route_where_traffic_is_shared(client: Client) -> None:
+    rows = [row(0, "openai", "gpt-5", weight="80"), row(1, "azure", "gpt-5", weight="20")]
+
+    client.post(NEW, form(*rows, sticky="on"))
+
+    assert Endpoint.objects.get().sticky
+    assertContains(client.get("/endpoints/search/"), "Each conversation stays on one route.")
+    assert typed(client.get(EDIT))["sticky"] == "on"
+    assert not typed(client.get(NEW))["sticky"]
 
 
 @pytest.mark.parametrize("weight", ["", "7", "x", "\0"])
