@@ -1,7 +1,6 @@
 """What the first request needs: tables, providers, static files, an account."""
 
 import fcntl
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from .environment import Environment
 
 LOCK_NUMBER = 0x6761_7465  # "gate"; must be unique in this database
 
@@ -53,12 +54,13 @@ def create_first_account() -> tuple[str, str]:
 
     The name is empty if there was one already, the password if the environment provided it.
     """
+    env = Environment()
     accounts = get_user_model().objects
-    name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
+    name = env.str("DJANGO_SUPERUSER_USERNAME", default="admin")
     if accounts.filter(is_superuser=True).exists() or accounts.filter(username=name).exists():
         return "", ""
-    given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+    given = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
     password = given or secrets.token_urlsafe(15)
-    email = os.environ.get("DJANGO_SUPERUSER_EMAIL", "")
+    email = env.str("DJANGO_SUPERUSER_EMAIL", default="")
     accounts.create_superuser(name, email, password)
     return name, "" if given else password
