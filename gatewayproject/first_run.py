@@ -1,6 +1,7 @@
 """What the first request needs: tables, providers, static files, an account."""
 
 import fcntl
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,11 @@ def migrate() -> int:
 
 
 def collect_static_files() -> None:
-    """Collect static files. In a trial, the server uses the originals."""
-    if not settings.TRIAL:
+    """Collect static files. In a trial, the server uses the originals, and an image that is read-only
+    has them already."""
+    root = Path(settings.STATIC_ROOT)
+    has_them = (root / "staticfiles.json").exists() and not os.access(root, os.W_OK)
+    if not settings.TRIAL and not has_them:
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
