@@ -32,7 +32,7 @@ python3 -m venv --without-pip "$target/.venv"
 # The settings want keys, which serve for nothing here and are not kept.
 cd "$target"
 export PYTHONDONTWRITEBYTECODE=1 ENV_FILE=/dev/null GATEWAY_DATA_DIR="$work/data"
-FERNET_KEYS=$(.venv/bin/python manage.py generate_master_key)
+FERNET_KEYS=$(.venv/bin/python -c 'from cryptography import fernet; print(fernet.Fernet.generate_key().decode())')
 export FERNET_KEYS SECRET_KEY=none ALLOWED_HOSTS=localhost
 .venv/bin/python manage.py collectstatic --no-input --verbosity 0
 

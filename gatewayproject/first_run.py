@@ -45,8 +45,7 @@ def migrate() -> int:
 
 
 def collect_static_files() -> None:
-    """Collect static files. In a trial, the server uses the originals, and an image that is read-only
-    has them already."""
+    """Collect static files. A trial serves the originals, a read-only image has them."""
     root = Path(settings.STATIC_ROOT)
     has_them = (root / "staticfiles.json").exists() and not os.access(root, os.W_OK)
     if not settings.TRIAL and not has_them:
