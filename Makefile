@@ -53,10 +53,13 @@ dev: install-dev
 	exec $(VENV)/bin/watchfiles --sigint-timeout 15 "$$serve" \
 	    apikeys endpoints gatewayproject templates pyproject.toml
 
+# What `make demo` and `make lint` choose themselves.
+SETTINGS = ALLOWED_HOSTS DATABASE_URL DEBUG FERNET_KEYS GATEWAY_DATA_DIR HSTS_SECONDS HTTPS SECRET_KEY STATIC_ROOT
+
 # A directory of its own, which is gone at the end. Nothing of your .env or var is touched.
 demo: install
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT INT TERM; \
-	unset ALLOWED_HOSTS DATABASE_URL FERNET_KEYS FERNET_KEYS_FILE SECRET_KEY STATIC_ROOT; \
+	unset $(foreach name,$(SETTINGS),$(name) $(name)_FILE); \
 	export ENV_FILE=/dev/null GATEWAY_DATA_DIR="$$data" DEBUG=true HTTPS=false; \
 	$(PY) manage.py demo --host "$(HOST)" --port "$(PORT)"
 
@@ -102,9 +105,9 @@ lint-imports: install-dev
 
 lint-django: install-dev
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; \
+	unset $(foreach name,$(SETTINGS),$(name) $(name)_FILE); \
 	export GATEWAY_DATA_DIR="$$data" ENV_FILE=/dev/null ALLOWED_HOSTS=gatehouse.example; \
 	export DEBUG=false HTTPS=true; \
-	unset DATABASE_URL FERNET_KEYS_FILE HSTS_SECONDS; \
 	export SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(64))'); \
 	export FERNET_KEYS=$$($(PY) -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'); \
 	echo "manage.py makemigrations --check"; \

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Cut a release: ``make release VERSION=1.2.3``, on a clean checkout.
 
-It runs ``.ci/run``, writes the version and the changelog, creates a CycloneDX SBOM of
-``requirements.lock`` in ``dist``, commits and tags. The SBOM is reproducible, and its SHA-256 is in
-the tag. Nothing is pushed. If a step fails, the checkout is as it was.
+It runs ``.ci/run``, writes the version (also of the Helm chart) and the changelog, creates a
+CycloneDX SBOM of ``requirements.lock`` in ``dist``, commits and tags. The SBOM is reproducible, and
+its SHA-256 is in the tag. Nothing is pushed. If a step fails, the checkout is as it was.
 """
 
 import datetime
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-WRITTEN = ("pyproject.toml", "CHANGELOG.md")
+CHART = "deploy/helm/gatehouse/Chart.yaml"
+WRITTEN = ("pyproject.toml", "CHANGELOG.md", CHART)
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 UNRELEASED = re.compile(r"^## \[Unreleased\].*$", re.MULTILINE)
 SECTION = re.compile(r"^## ", re.MULTILINE)
@@ -41,6 +42,9 @@ def main(version: str) -> None:
     try:
         write("CHANGELOG.md", changelog)
         write("pyproject.toml", with_version(read("pyproject.toml"), version))
+        chart = re.sub(r"^version: .*$", f"version: {version}", read(CHART), flags=re.MULTILINE)
+        chart = re.sub(r"^appVersion: .*$", f'appVersion: "{version}"', chart, flags=re.MULTILINE)
+        write(CHART, chart)
         sbom = write_sbom(version)
         digest = hashlib.sha256(sbom.read_bytes()).hexdigest()
         message = f"Gatehouse {version}\n\n{notes}\n\n{sbom.name} SHA-256: {digest}\n"

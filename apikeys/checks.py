@@ -21,13 +21,15 @@ def check_master_keys(
     tables = connections["default"].introspection.table_names()
     if not {"apikeys_credentialversion", "apikeys_serverprocess"} <= set(tables):
         return  # not migrated yet
-    from .services.master_key_rotation import current_state
+    from .services.master_key_rotation import DAMAGED, current_state
 
     state = current_state()
-    for name, rows in state.missing.items():
+    lost = [name for name in state.missing if name != DAMAGED]
+    for name in lost or state.missing:  # what records no fingerprint is under one of these
+        rows = counted(state.missing[name], "encrypted row needs", "encrypted rows need")
+        key = f"the master key {name}, which" if name else "a master key that"
         yield Error(
-            f"{counted(rows, 'encrypted row needs', 'encrypted rows need')} the master key "
-            f"{name or 'of an unknown fingerprint'}, which is not in FERNET_KEYS.",
+            f"{rows} {key} is not in FERNET_KEYS{'' if name else ', or is damaged'}.",
             hint="Restore it as the last of FERNET_KEYS. If it is lost for good, run “python "
             "manage.py rotate_master_key --forget-unreadable”. See docs/rotation.md.",
             id="apikeys.E001",
@@ -52,4 +54,11 @@ def check_master_keys(
             "here. It cannot read what is entered here.",
             hint=SAME_KEYS,
             id="apikeys.W002",
+        )
+    for process in state.sealing_with_another_key():
+        yield Warning(
+            f"{process} encrypts with the master key {process.master_keys[0]}, not with "
+            f"{state.primary}, the first of FERNET_KEYS here.",
+            hint="Before you remove a master key, give both the same order. See docs/rotation.md.",
+            id="apikeys.W003",
         )

@@ -3,8 +3,11 @@
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote, unquote
 
+from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -14,6 +17,10 @@ OUTPUT_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 INTERRUPTED = 128 + 2  # SIGINT
 
 MISSING_TABLE = ("42P01", "42703")  # SQLSTATE: undefined table, undefined column
+
+# The commands that may create the file of a SQLite database. Others would leave an empty one behind
+# if they are run without the settings of the service.
+CREATE_DATABASE = ("prepare", "migrate", "serve", "demo", "makemigrations", "test")
 
 # Advice by a part of the database's message.
 ADVICE = {
@@ -55,6 +62,8 @@ def main(arguments: list[str]) -> None:
     else:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayproject.settings")
         trial.resume()
+        if arguments[1:] and arguments[1] not in CREATE_DATABASE:
+            _create_no_database()
         run = execute_from_command_line
     try:
         try:
@@ -73,6 +82,13 @@ def main(arguments: list[str]) -> None:
         if "--traceback" in arguments:
             raise
         _fail(_reason(error))
+
+
+def _create_no_database() -> None:
+    """Let SQLite open the database only if it exists."""
+    database = settings.DATABASES["default"]
+    if "sqlite3" in database["ENGINE"] and not Path(database["NAME"]).exists():
+        database["NAME"] = f"file:{quote(database['NAME'])}?mode=rw"
 
 
 def _discard_output() -> None:
@@ -95,10 +111,20 @@ def _reason(error: Exception) -> str:
         place = f": {error.filename}" if error.filename else ""
         return f"{reason}{place}. {FILE_ADVICE.get(error.errno or 0, '')}".rstrip()
     state, cause = getattr(error.__cause__, "sqlstate", ""), str(error.__cause__)
-    if state in MISSING_TABLE or cause.startswith(("no such table", "no such column")):
-        return "The database is not prepared. Run: manage.py prepare"
+    name, host = (str(connection.settings_dict[key]) for key in ("NAME", "HOST"))
+    if (
+        state in MISSING_TABLE
+        or cause.startswith(("no such table", "no such column"))
+        or name.startswith("file:")
+    ):
+        place = unquote(name.removeprefix("file:").removesuffix("?mode=rw"))
+        return (
+            f"The database {place}{f' on {host}' if host else ''} is not prepared. If the service "
+            "uses another, run the command with the service's settings. Otherwise, run: manage.py "
+            "prepare"
+        )
     [first, *_] = str(error).splitlines() or [type(error).__name__]
-    file = connection.settings_dict["NAME"] if connection.vendor == "sqlite" else ""
+    file = name if connection.vendor == "sqlite" else ""
     reason = f"The database cannot be used: {first.rstrip('.')}{f' ({file})' if file else ''}."
     advice = next((advice for part, advice in ADVICE.items() if part in first), "")
     return f"{reason} {advice}".rstrip()

@@ -1,7 +1,7 @@
 """Settings from the environment and from ``.env``. Invalid values are reported by name.
 
-Plain Python, because the settings module imports it. Messages do not repeat values, which may be
-secret.
+``NAME_FILE`` is the path of a file with the value of ``NAME``, for every setting. Plain Python,
+because the settings module imports it. Messages do not repeat values, which may be secret.
 """
 
 from __future__ import annotations  # the methods below have the names of types
@@ -30,7 +30,7 @@ DATABASE_HELP = (
 )
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
-LINE = re.compile(r"\s*(#.*)?|(export )?[A-Za-z_0-9]+=.*")
+LINE = re.compile(r"\s*(?:#.*)?|(?:export )?([A-Za-z_0-9]+)=.*")
 
 
 def refuse(reason: str) -> NoReturn:
@@ -41,11 +41,14 @@ def refuse(reason: str) -> NoReturn:
 def read_text(path: Path, name: str) -> str:
     """Return the text of the file that the setting ``name`` refers to."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ImproperlyConfigured(f"{name}: {error.strerror}: {path}") from None
     except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{name}: not a text file in UTF-8: {path}") from None
+        text = "\0"
+    if "\0" in text:  # as in UTF-16
+        raise ImproperlyConfigured(f"{name}: not a text file in UTF-8; save it as UTF-8: {path}")
+    return text
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # an untyped library
@@ -57,15 +60,29 @@ class Environment(environ.Env):  # type: ignore[misc]  # an untyped library
             text = read_text(path, name)
         except ImproperlyConfigured as error:
             refuse(str(error))
+        first: dict[str, int] = {}
         for number, line in enumerate(text.splitlines(), start=1):
-            if not LINE.fullmatch(line):
+            if not (match := LINE.fullmatch(line)):
                 refuse(f"{path}: line {number} is not NAME=value.")
+            if (var := match[1]) and first.setdefault(var, number) != number:
+                refuse(f"{path}: {var} is in lines {first[var]} and {number}. Remove one of them.")
         self.read_env(io.StringIO(text))
 
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **rest: Any
     ) -> Any:
+        """Return the value of ``var``, or of the file that ``var``_FILE names, as it is: a ``$`` at
+        the beginning refers to nothing, unlike in django-environ."""
         value = self.ENVIRON.get(var, "").strip()
+        if path := self.ENVIRON.get(f"{var}_FILE", "").strip():
+            if value:
+                refuse(f"{var} and {var}_FILE are both set. Remove one of them.")
+            try:
+                value = read_text(Path(path), f"{var}_FILE").strip()
+            except ImproperlyConfigured as error:
+                refuse(str(error))
+            if not value:
+                refuse(f"{var}_FILE: the file is empty: {path}")
         return default if not value else value if cast is None else cast(value)
 
     def bool(self, var: str, default: bool = False) -> bool:
@@ -95,8 +112,10 @@ class Environment(environ.Env):  # type: ignore[misc]  # an untyped library
         return float(value)
 
     def list(self, var: str, default: Strings | None = None) -> Strings:
-        found = [item.strip() for item in self.get_value(var, default="").split(",")]
-        return [item for item in found if item] or [*(default or [])]
+        """Return items that commas or lines separate. Files may have comments, so # begins one."""
+        lines = self.get_value(var, default="").splitlines()
+        items = [item.strip() for line in lines for item in line.partition("#")[0].split(",")]
+        return [item for item in items if item] or [*(default or [])]
 
     def hosts(self, var: str) -> Strings:
         hosts = self.list(var)

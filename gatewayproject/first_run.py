@@ -13,6 +13,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from .environment import Environment
+
 LOCK_NUMBER = 0x6761_7465  # "gate"; must be unique in this database
 
 
@@ -43,8 +45,10 @@ def migrate() -> int:
 
 
 def collect_static_files() -> None:
-    """Collect static files. In a trial, the server uses the originals."""
-    if not settings.TRIAL:
+    """Collect static files. A trial serves the originals, a read-only image has them."""
+    root = Path(settings.STATIC_ROOT)
+    has_them = (root / "staticfiles.json").exists() and not os.access(root, os.W_OK)
+    if not settings.TRIAL and not has_them:
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
@@ -53,12 +57,13 @@ def create_first_account() -> tuple[str, str]:
 
     The name is empty if there was one already, the password if the environment provided it.
     """
+    env = Environment()
     accounts = get_user_model().objects
-    name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
+    name = env.str("DJANGO_SUPERUSER_USERNAME", default="admin")
     if accounts.filter(is_superuser=True).exists() or accounts.filter(username=name).exists():
         return "", ""
-    given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+    given = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
     password = given or secrets.token_urlsafe(15)
-    email = os.environ.get("DJANGO_SUPERUSER_EMAIL", "")
+    email = env.str("DJANGO_SUPERUSER_EMAIL", default="")
     accounts.create_superuser(name, email, password)
     return name, "" if given else password

@@ -59,6 +59,8 @@ def parse_master_keys(values: Iterable[str], *, secret_key: str = "") -> list[st
 def _problem(key: str, earlier: list[str], secret_key: str) -> str:
     """Return what is wrong with ``key``. Keys are compared by their bytes."""
     raw = _decoded(key)
+    if not key.isascii():
+        return "contains a character, perhaps an invisible one, that no key has."
     if raw is None:
         return "is not URL-safe base64."
     if len(raw) != 32:

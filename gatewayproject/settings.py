@@ -6,7 +6,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from . import keyring
-from .environment import Environment, read_text
+from .environment import Environment
 from .logs import is_access_log_wanted
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -30,10 +30,7 @@ with keyring.exit_on_error():
 
 with keyring.exit_on_error():
     SECRET_KEY = env.str("SECRET_KEY", default="")
-    if _keys_file := env.str("FERNET_KEYS_FILE", default=""):
-        FERNET_KEYS = read_text(Path(_keys_file), "FERNET_KEYS_FILE").replace(",", "\n").split()
-    else:
-        FERNET_KEYS = env.list("FERNET_KEYS", default=[])
+    FERNET_KEYS = env.list("FERNET_KEYS")
     ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
     METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
     if TRIAL:
@@ -53,14 +50,14 @@ with keyring.exit_on_error():
         name
         for name, value in {
             "SECRET_KEY": SECRET_KEY,
-            "FERNET_KEYS (or FERNET_KEYS_FILE)": FERNET_KEYS,
+            "FERNET_KEYS": FERNET_KEYS,
             "ALLOWED_HOSTS": ALLOWED_HOSTS,
         }.items()
         if not value
     ]
     if _missing:
         raise ImproperlyConfigured(
-            f"with DEBUG off, set {', '.join(_missing)}. "
+            f"with DEBUG off, set {', '.join(_missing)}, or NAME_FILE for each. "
             "See .env.example. `make run` starts a trial on this machine."
         )
     if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
@@ -245,7 +242,7 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from inside, over http
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.bool("BEHIND_TLS_PROXY", default=False):

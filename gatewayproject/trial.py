@@ -9,15 +9,16 @@ import os
 import sys
 from pathlib import Path
 
+from .environment import Environment
+
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = "trial"
 TEXT = "`make run` started a trial here. manage.py uses it while nothing else is configured.\n"
-# If one of these is set, or there is a .env, the installation is configured.
+# If one of these, or its NAME_FILE, is set, or there is a .env, the installation is configured.
 CONFIGURATION = (
     "DEBUG",
     "SECRET_KEY",
     "FERNET_KEYS",
-    "FERNET_KEYS_FILE",
     "ALLOWED_HOSTS",
     "DATABASE_URL",
 )
@@ -27,8 +28,9 @@ def resume() -> None:
     """Use the trial that ``make run`` started, and print its directory."""
     env_file = os.environ.get("ENV_FILE")
     has_file = env_file != os.devnull if env_file else (ROOT / ".env").exists()
-    is_configured = has_file or any(map(os.environ.get, CONFIGURATION))
-    data_dir = Path(os.environ.get("GATEWAY_DATA_DIR") or ROOT / "var")
+    names = [name + suffix for name in CONFIGURATION for suffix in ("", "_FILE")]
+    is_configured = has_file or any(map(os.environ.get, names))
+    data_dir = Path(Environment().str("GATEWAY_DATA_DIR", default=str(ROOT / "var")))
     if not is_configured and (data_dir / MARKER).is_file():
         os.environ["DEBUG"] = "true"
         print(f"Trial installation: {data_dir}", file=sys.stderr)

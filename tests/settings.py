@@ -19,8 +19,7 @@ if os.access(IN_MEMORY, os.W_OK):
 _data_dir = tempfile.mkdtemp(prefix="gatehouse-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 
-os.environ.pop("FERNET_KEYS_FILE", None)
-os.environ |= {
+_environment = {
     "ENV_FILE": os.devnull,
     "GATEWAY_DATA_DIR": _data_dir,
     "STATIC_ROOT": _data_dir,
@@ -31,6 +30,9 @@ os.environ |= {
     "HTTPS": "false",
     "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright's synchronous API runs inside an event loop
 }
+for _name in _environment:
+    os.environ.pop(f"{_name}_FILE", None)
+os.environ |= _environment
 
 from gatewayproject.settings import *  # noqa: E402, F403
 from gatewayproject.settings import DATABASES, STORAGES  # noqa: E402

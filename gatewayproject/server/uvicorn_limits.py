@@ -13,6 +13,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+import gatewayproject.wsgi  # noqa: F401 - uvicorn's workers load this before the application
+
+# These need Django's apps, which the line above has made ready.
 from endpoints.gateway.http.body_reader import LINGER_SECONDS
 from endpoints.gateway.http.exchange import Exchange
 from endpoints.gateway.http.headers import sort_request_headers

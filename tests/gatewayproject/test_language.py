@@ -19,6 +19,9 @@ DOCS = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     ROOT / ".env.example",
+    ROOT / "Dockerfile",
+    ROOT / "compose.yaml",
+    *(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / ".github").rglob("*.md"),
 ]

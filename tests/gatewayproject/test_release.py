@@ -48,7 +48,9 @@ Release = Callable[[str], subprocess.CompletedProcess[str]]
 def checkout(tmp_path: Path) -> Path:
     """A clean checkout in which all checks pass, after release 0.1.0."""
     (tmp_path / ".ci").mkdir()
-    for name in (".ci/release.py", "pyproject.toml", "requirements.lock"):
+    (tmp_path / "deploy/helm/gatehouse").mkdir(parents=True)
+    chart = "deploy/helm/gatehouse/Chart.yaml"
+    for name in (".ci/release.py", "pyproject.toml", "requirements.lock", chart):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     (tmp_path / ".ci/tools.lock").write_text("this is no lock\n")

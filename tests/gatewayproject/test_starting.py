@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from gatewayproject import keyring
-from tests.installation import ROOT, TIMEOUT, Installation
+from gatewayproject.environment import Environment
+from tests.installation import ROOT, TIMEOUT, Installation, production_settings
 
 PUBLISHED = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
@@ -26,14 +28,13 @@ def test_with_debug_off_it_does_not_start_and_names_what_is_missing(
     assert result.returncode != 0
     [message] = result.stderr.strip().splitlines()
     assert message.startswith("Gatehouse does not start")
-    missing = message.partition("set ")[2].partition(". ")[0]
-    assert missing.split(" ")[0] == name
+    assert message.partition("set ")[2].startswith(f"{name}, or NAME_FILE for each. ")
 
 
 def test_all_missing_settings_are_named_at_once(installation: Installation) -> None:
     result = Installation(installation.data_dir).manage("check")
 
-    for name in ("SECRET_KEY", "FERNET_KEYS (or FERNET_KEYS_FILE)", "ALLOWED_HOSTS"):
+    for name in ("SECRET_KEY", "FERNET_KEYS", "ALLOWED_HOSTS"):
         assert name in result.stderr
     assert not list(installation.data_dir.glob("*_key"))
 
@@ -62,17 +63,24 @@ def test_with_all_settings_it_starts(installation: Installation) -> None:
 def test_master_keys_can_come_from_a_file(installation: Installation) -> None:
     installation.data_dir.mkdir()
     file = installation.data_dir / "keys"
-    keys = [keyring.generate_master_key(), keyring.generate_master_key()]
-    file.write_text("\n".join(keys))
+    keys = [keyring.generate_master_key() for _ in range(4)]
+    lines = [
+        "\ufeff# the new one",
+        keys[0],
+        "",
+        f"{keys[1]}  # the old one",
+        f"{keys[2]},{keys[3]}",
+    ]
+    file.write_text("\r\n".join(lines))
 
     code = "from django.conf import settings; print(settings.FERNET_KEYS)"
-    result = installation.manage("shell", "-c", code, FERNET_KEYS_FILE=str(file))
+    result = installation.manage("shell", "-c", code, FERNET_KEYS="", FERNET_KEYS_FILE=str(file))
 
     assert str(keys) in result.stdout
 
 
 def test_a_missing_file_of_master_keys_is_named(installation: Installation) -> None:
-    result = installation.manage("check", FERNET_KEYS_FILE="/nowhere/keys")
+    result = installation.manage("check", FERNET_KEYS="", FERNET_KEYS_FILE="/nowhere/keys")
 
     assert result.returncode != 0
     assert "FERNET_KEYS_FILE: No such file or directory: /nowhere/keys" in result.stderr
@@ -289,12 +297,163 @@ def test_an_empty_setting_counts_as_not_set(installation: Installation) -> None:
     assert result.stdout.split() == ["False", "True", "7", "UTC", str(ROOT / "staticfiles")]
 
 
-def test_a_value_is_never_read_from_another_variable(installation: Installation) -> None:
-    code = "from django.conf import settings; print(settings.SECRET_KEY == '$PATH')"
+DOLLARS = {
+    "SECRET_KEY": "$PATH",
+    "METRICS_TOKEN": "$HOME-and-sixteen-more",
+    "DATABASE_URL": "postgresql://$USER:$PATH@db/$HOME",
+    "DJANGO_SUPERUSER_PASSWORD": "$PATH",
+    "TIME_ZONE": "UTC",
+}
+PRINT_DOLLARS = """
+from django.conf import settings as s
+from gatewayproject.environment import Environment
+database = s.DATABASES["default"]
+print(s.SECRET_KEY, s.METRICS_TOKEN, Environment().str("DJANGO_SUPERUSER_PASSWORD"))
+print(database["USER"], database["PASSWORD"], database["NAME"])
+"""
+PRINTED = "$PATH $HOME-and-sixteen-more $PATH\n$USER $PATH $HOME\n"
 
-    result = installation.manage("shell", "-v0", "-c", code, SECRET_KEY="$PATH")
 
-    assert result.stdout.strip() == "True"
+def test_a_value_that_begins_with_a_dollar_refers_to_nothing(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in DOLLARS.items()))
+    set_in_file = dict.fromkeys(DOLLARS, "")
+    for settings in (DOLLARS, set_in_file | {"ENV_FILE": str(file)}):
+        environment = {k: v for k, v in installation.environment(**settings).items() if v}
+
+        result = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-v0", "-c", PRINT_DOLLARS],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+        assert result.stdout == PRINTED, result.stderr
+
+
+def test_a_master_key_that_begins_with_a_dollar_is_refused_for_what_it_is(
+    installation: Installation,
+) -> None:
+    line = refusal(installation, FERNET_KEYS="$PATH")
+
+    assert "FERNET_KEYS: key 1 of 1 is not URL-safe base64" in line
+
+
+def test_an_invisible_character_in_a_master_key_is_named(installation: Installation) -> None:
+    line = refusal(installation, FERNET_KEYS=f"\ufeff{keyring.generate_master_key()}")
+
+    assert "FERNET_KEYS: key 1 of 1 contains a character, perhaps an invisible one" in line
+
+
+@pytest.mark.parametrize("prefix", ["", "export "])
+def test_two_lines_for_one_variable_are_refused(
+    installation: Installation, tmp_path: Path, prefix: str
+) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text(f"FERNET_KEYS=old\n# FERNET_KEYS=older\n{prefix}FERNET_KEYS=new,old\n")
+
+    line = refusal(installation, ENV_FILE=str(file))
+
+    assert line == (
+        f"Gatehouse does not start: {file}: FERNET_KEYS is in lines 1 and 3. Remove one of them."
+    )
+
+
+# --- Values in files ---------------------------------------------------------------------------
+
+NOT_FROM_FILES = {"HOST", "PORT"}  # the Makefile reads them
+DOCUMENTED = [
+    name
+    for name in re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    if name not in NOT_FROM_FILES
+]
+VALUES = {
+    "ALLOWED_PRIVATE_ORIGINS": "http://localhost:*",
+    "BEHIND_TLS_PROXY": "true",
+    "CSRF_TRUSTED_ORIGINS": "https://gatehouse.example",
+    "DATABASE_URL": "postgresql://gatehouse:$secret@db/gatehouse",
+    "DEBUG": "false",
+    "ENV_FILE": os.devnull,
+    "GATEWAY_DATA_DIR": "/nowhere",
+    "GATEWAY_RETRY_TIMEOUTS": "true",
+    "LOG_LEVEL": "ERROR",
+    "METRICS_TOKEN": "sixteen-characters-and-more",
+    "SESSION_SECONDS": "3600",
+    "STATIC_ROOT": "/nowhere",
+    "TIME_ZONE": "Europe/Zurich",
+}
+
+
+@pytest.fixture
+def in_files(tmp_path: Path) -> dict[str, str]:
+    """Every setting as the path of a file with its value."""
+    values = dict.fromkeys(DOCUMENTED, "7") | production_settings() | VALUES
+    for name, value in values.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    return {f"{name}_FILE": str(tmp_path / name) for name in DOCUMENTED}
+
+
+def test_all_settings_can_come_from_files(in_files: dict[str, str], tmp_path: Path) -> None:
+    code = """
+from gatewayproject import settings as s
+database = s.DATABASES["default"]
+print(s.SECRET_KEY, s.FERNET_KEYS[0], s.METRICS_TOKEN, database["PASSWORD"])
+print(s.TIME_ZONE, s.PREVIOUS_KEPT_DAYS, s.GATEWAY_RETRY_TIMEOUTS, s.HTTPS)
+"""
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=in_files, capture_output=True, text=True
+    )
+
+    secrets = [(tmp_path / name).read_text().strip() for name in ("SECRET_KEY", "FERNET_KEYS")]
+    assert result.stderr == ""
+    assert result.stdout.split() == [
+        *[*secrets, "sixteen-characters-and-more", "$secret"],
+        *["Europe/Zurich", "7", "True", "False"],
+    ]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_file_that_cannot_be_used_is_named_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "value"
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+
+    def refused() -> str:
+        with pytest.raises(SystemExit) as refusal:
+            Environment().str(name)
+        return str(refusal.value).removeprefix("Gatehouse does not start: ")
+
+    assert refused() == f"{name}_FILE: No such file or directory: {file}"
+    for encoding in ("utf-16", "utf-16-le"):
+        file.write_text("text", encoding=encoding)
+        assert refused() == f"{name}_FILE: not a text file in UTF-8; save it as UTF-8: {file}"
+    file.write_text("\n")
+    assert refused() == f"{name}_FILE: the file is empty: {file}"
+    file.write_text("$value with spaces\n")
+    assert Environment().str(name) == "$value with spaces"
+    monkeypatch.setenv(name, "value")
+    assert refused() == f"{name} and {name}_FILE are both set. Remove one of them."
+
+
+def test_the_first_account_can_have_a_password_from_a_file(
+    installation: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("from a file $x\n")
+    from_file = {"DJANGO_SUPERUSER_PASSWORD_FILE": str(tmp_path / "password")}
+
+    result = installation.manage("prepare", **from_file)
+
+    assert "Created the account admin." in result.stdout
+    assert "with the password" not in result.stdout
+    code = "from django.contrib.auth.models import User as U; print(U.objects.get().check_password"
+    checked = installation.manage("shell", "-v0", "-c", f"{code}('from a file $x'))")
+    assert checked.stdout == "True\n"
 
 
 def test_spaces_in_a_list_do_not_matter(installation: Installation) -> None:
@@ -415,13 +574,50 @@ def test_an_unreadable_key_file_is_named(tmp_path: Path, trial: Installation) ->
     assert line == f"Gatehouse does not start: Key file: Permission denied: {file}"
 
 
-@pytest.mark.parametrize("command", ["list_api_keys", "rotation_due", "sync_providers"])
+def commands() -> list[str]:
+    """Return every command of Gatehouse that needs its database, with its arguments."""
+    files = [*ROOT.glob("*/management/commands/*.py"), *ROOT.glob("*/*/management/commands/*.py")]
+    names = {file.stem for file in files} - {"__init__"}
+    arguments = {
+        "create_api_key": " new --provider openai",
+        "create_gateway_token": " new --all-endpoints",
+        "rotate_api_key": " one",
+        "disable_api_key": " one",
+        "enable_api_key": " one",
+        "revoke_gateway_token": " one",
+    }
+    own = [name + arguments.get(name, "") for name in names - DATABASE_CREATED]
+    return sorted([*own, "changepassword", "check --database default", "showmigrations"])
+
+
+DATABASE_CREATED = {"demo", "generate_master_key", "prepare", "serve"}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_without_the_settings_of_the_service_leaves_no_database_behind(
+    tmp_path: Path, command: str
+) -> None:
+    """The secrets are there, but what names the database is not."""
+    installation = Installation(tmp_path / "data", production_settings())
+
+    result = installation.manage(*command.split(), stdin="sk-made-up-000000000000000000000\n")
+
+    [line] = result.stderr.strip().splitlines()
+    assert result.returncode == 1
+    assert line == (
+        f"The database {tmp_path}/data/gatehouse.sqlite3 is not prepared. If the service uses "
+        "another, run the command with the service's settings. Otherwise, run: manage.py prepare"
+    )
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["list_api_keys", "rotate_master_key", "sync_providers"])
 def test_a_command_before_prepare_names_the_command_to_run(
     installation: Installation, command: str
 ) -> None:
-    assert refusal(installation, command) == (
-        "The database is not prepared. Run: manage.py prepare"
-    )
+    line = refusal(installation, command)
+
+    assert re.fullmatch(r"The database \S+( on 127.0.0.1)? is not prepared\. .*prepare", line)
 
 
 @pytest.mark.parametrize("command", ["list_api_keys", "changepassword"])

@@ -3,12 +3,13 @@
 from .preflight import RotationRefused, problems_now
 from .rotation import BATCH, Progress, Report, rotate_master_key, survey
 from .runbook import next_step, nothing_to_do
-from .state import MasterKeyState, current_state, missing_master_keys
+from .state import DAMAGED, MasterKeyState, current_state, missing_master_keys
 from .unreadable import unreadable_others, unreadable_versions
 from .unreadable_rows import Forgotten, forget_unreadable, would_forget
 
 __all__ = [
     "BATCH",
+    "DAMAGED",
     "Forgotten",
     "MasterKeyState",
     "Progress",

@@ -14,7 +14,7 @@ NEXT = (
 
 
 class Command(BaseCommand):
-    help = "Print a new random master key, for FERNET_KEYS or FERNET_KEYS_FILE. Nothing is stored."
+    help = "Print a new random master key, for FERNET_KEYS. Nothing is stored."
     requires_system_checks: list[str] = []
 
     def handle(self, **options: Any) -> None:

@@ -261,6 +261,21 @@ def test_a_process_without_the_first_key_is_warned_of_by_name(
     assert "app-2 (process 4711) does not have the master key" in capsys.readouterr().err
 
 
+def test_a_process_that_encrypts_with_the_old_key_is_warned_of_by_name(
+    old: str, new: str, capsys: Any
+) -> None:
+    serve(old, new, host="app-2")
+
+    call_command("check", databases=["default"])
+
+    warnings = capsys.readouterr().err
+    assert "apikeys.W003" in warnings
+    assert (
+        f"app-2 (process 4711) encrypts with the master key {fingerprint_of(old)}, not with "
+        f"{fingerprint_of(new)}"
+    ) in warnings
+
+
 def test_with_every_process_on_both_keys_there_is_nothing_to_say(
     old: str, new: str, capsys: Any
 ) -> None:

@@ -28,6 +28,11 @@ def test_health_checks_respond_over_plain_http(behind_proxy: Server, path: str) 
     assert behind_proxy.ask("GET", path).status == 200
 
 
+def test_metrics_are_read_over_plain_http(behind_proxy: Server) -> None:
+    """Prometheus asks each pod itself, without the proxy. Without the token, it is refused."""
+    assert behind_proxy.ask("GET", "/metrics").status == 401
+
+
 def test_https_requests_get_hsts_and_secure_cookies(
     behind_proxy: Server,
 ) -> None:
