@@ -23,6 +23,11 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     CANCELED = "canceled"
 
+    @property
+    def label(self) -> str:
+        """What metrics and logs call it: one of it."""
+        return self.name.lower()
+
 
 # Outcomes that count against the route. Client errors and canceled requests do not.
 FAILURES = (

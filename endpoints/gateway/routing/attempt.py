@@ -102,7 +102,8 @@ class Attempt:
 
     async def run(self) -> None:
         """Serve, or raise ``RouteFailed`` while nothing has been sent to the client."""
-        breaker, route = self._resources.breaker, self._route
+        breaker, route, record = self._resources.breaker, self._route, self._exchange.record
+        recorded = None if record is None else record.begin_attempt(route)
         started = time.perf_counter()
         outcome = Outcome.CANCELED
         breaker.begin(route, self)
@@ -128,6 +129,8 @@ class Attempt:
             owner = UsageOwner(
                 found.endpoint_id, route.id, route.key_id, found.token_id, route.model
             )
+            if recorded is not None:
+                recorded.ended, recorded.outcome, recorded.tokens = time.time(), outcome, tokens
             first_byte_at = self._first_byte_at
             first_byte_seconds = None if first_byte_at is None else first_byte_at - started
             self._resources.usage.add(owner, outcome, seconds, tokens, first_byte_seconds)
