@@ -1,5 +1,6 @@
 """Settings from the environment. ``.env.example`` explains each one."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -92,6 +93,15 @@ GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=600, least=0.1)
 GATEWAY_SSE_KEEP_ALIVE_SECONDS = env.float("GATEWAY_SSE_KEEP_ALIVE_SECONDS", default=0)
 GATEWAY_RETRY_TIMEOUTS = env.bool("GATEWAY_RETRY_TIMEOUTS", default=False)
 GATEWAY_ACCESS_LOG = env.bool("GATEWAY_ACCESS_LOG", default=False)
+GATEWAY_OPENTELEMETRY = env.bool("GATEWAY_OPENTELEMETRY", default=False)
+GATEWAY_SEND_TRACEPARENT = env.bool("GATEWAY_SEND_TRACEPARENT", default=False)
+with keyring.exit_on_error():
+    if GATEWAY_OPENTELEMETRY and not (
+        find_spec("opentelemetry") and find_spec("opentelemetry.exporter")
+    ):
+        raise ImproperlyConfigured(
+            "GATEWAY_OPENTELEMETRY: install requirements-cloud.lock, which has its libraries."
+        )
 
 # After SIGTERM: how long /readyz fails before the server stops listening.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if TRIAL else 3)

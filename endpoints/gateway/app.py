@@ -14,7 +14,6 @@ from django.db import connections
 
 from endpoints.usage.recorder import UsageCounter
 
-from .access_log import AccessLog
 from .http.body_reader import ClientDisconnected, Receive
 from .http.deadlines import Deadline, Deadlines
 from .http.exchange import ClientRequest, Exchange, RawHeaders, Send
@@ -22,7 +21,6 @@ from .http.headers import sort_request_headers
 from .http.memory_limits import Memory
 from .http.paths import SEE_LIST, Call, hint_for, is_name, parse_call
 from .http.problems import Problem, Refusal
-from .http.record import RequestRecord
 from .http.request_body import RequestReader
 from .http.uploads import MEGABYTE
 from .lookup.authorization import check_admission, check_token
@@ -30,6 +28,7 @@ from .lookup.directory import DatabaseUnavailable, Directory
 from .lookup.postgres import PostgresDirectory
 from .lookup.sqlite import SqliteDirectory
 from .models_endpoint import describe_endpoint, list_endpoints
+from .request_records import RequestRecords
 from .routing import failures
 from .routing.relay import Relay
 from .upstream.aiohttp_client import AiohttpUpstream
@@ -39,6 +38,7 @@ logger = logging.getLogger(__name__)
 UNREAD_LIMIT = 16 * 1024  # bytes of a body that are skipped after a refusal, to keep a connection
 MAX_KNOWN_TOKENS = 10_000
 MAX_HEADERS = 256  # of a request; sorting as many takes well below a millisecond
+TRACE_HEADERS = ("traceparent", "tracestate")
 ENDPOINT_HEADER = b"x-gatehouse-endpoint"  # of calls that name no model
 
 
@@ -65,16 +65,16 @@ class Gateway:
             max_upload=settings.GATEWAY_MAX_UPLOAD_MB * MEGABYTE,
             first_byte_seconds=settings.GATEWAY_FIRST_BYTE_SECONDS,
         )
-        self._access_log = AccessLog(self._executor) if settings.GATEWAY_ACCESS_LOG else None
+        self._records = RequestRecords.if_wanted(self._executor)
         self._known_tokens: set[str] = set()  # digests of tokens that were in force
 
     async def close(self) -> None:
         """Write what was counted, and close every connection."""
         self._deadlines.stop()
         await self._relay.settle()
-        if self._access_log is not None:
-            await self._access_log.close()
         await self._usage.close()
+        if self._records is not None:
+            await self._records.close()
         await self._directory.close()
         await self._upstream.close()
         self._executor.submit(connections.close_all)
@@ -82,8 +82,8 @@ class Gateway:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         exchange = Exchange(scope["method"], receive, send)
-        if self._access_log is not None:
-            exchange.record = RequestRecord(exchange.request_id)
+        if self._records is not None:
+            self._records.begin(exchange, scope["headers"])
         try:
             with self._deadlines.of(receive) as deadline:
                 await self._serve(exchange, deadline, scope, receive)
@@ -102,9 +102,9 @@ class Gateway:
                 raise ResponseAlreadyStarted from None
             await exchange.refuse(Refusal(Problem.INTERNAL_ERROR))
         finally:
-            if exchange.record is not None and self._access_log is not None:
+            if exchange.record is not None and self._records is not None:
                 exchange.record.ended = time.time()
-                self._access_log.add(exchange.record)
+                self._records.add(exchange.record)
 
     async def _serve(
         self, exchange: Exchange, deadline: Deadline, scope: dict[str, Any], receive: Receive
@@ -121,6 +121,9 @@ class Gateway:
         record = exchange.record
         if record is not None:
             record.call = call
+            if record.trace is not None:  # which goes on in spans of our own
+                kept = [item for item in headers.sent_on if item[0] not in TRACE_HEADERS]
+                headers.sent_on = kept
         if call.is_native:
             exchange.native_path, exchange.client_headers = call.path, headers.sent_on
         if not headers.token:

@@ -12,6 +12,7 @@ from endpoints.gateway.http.deadlines import Deadline
 from endpoints.gateway.http.exchange import PIECE, ClientRequest, Exchange
 from endpoints.gateway.http.headers import ResponseHeaders, sort_response_headers
 from endpoints.gateway.http.problems import Problem, Refusal
+from endpoints.gateway.http.record import AttemptRecord
 from endpoints.gateway.lookup.directory import Found, FoundRoute
 from endpoints.gateway.signing import (
     Signing,
@@ -77,6 +78,7 @@ class Attempt:
         "_first_byte_at",
         "_found",
         "_is_sent",
+        "_recorded",
         "_request",
         "_resources",
         "_route",
@@ -99,11 +101,13 @@ class Attempt:
         self._is_sent = False  # so that the provider may have begun to work, and bill it
         self._delivery: Delivery | None = None  # of a response that is passed on
         self._first_byte_at: float | None = None
+        self._recorded: AttemptRecord | None = None
 
     async def run(self) -> None:
         """Serve, or raise ``RouteFailed`` while nothing has been sent to the client."""
         breaker, route, record = self._resources.breaker, self._route, self._exchange.record
-        recorded = None if record is None else record.begin_attempt(route)
+        if record is not None:
+            self._recorded = record.begin_attempt(route)
         started = time.perf_counter()
         outcome = Outcome.CANCELED
         breaker.begin(route, self)
@@ -129,7 +133,7 @@ class Attempt:
             owner = UsageOwner(
                 found.endpoint_id, route.id, route.key_id, found.token_id, route.model
             )
-            if recorded is not None:
+            if (recorded := self._recorded) is not None:
                 recorded.ended, recorded.outcome, recorded.tokens = time.time(), outcome, tokens
             first_byte_at = self._first_byte_at
             first_byte_seconds = None if first_byte_at is None else first_byte_at - started
@@ -170,6 +174,8 @@ class Attempt:
 
     async def _send(self, prepared: Prepared) -> Outcome:
         response: UpstreamResponse | None = None
+        if self._recorded is not None:
+            prepared.request.headers.extend(self._recorded.trace_headers)
         try:
             self._is_sent = True
             response = await self._resources.upstream.send(prepared.request)

@@ -5,14 +5,15 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from endpoints.gateway import access_log
-from endpoints.gateway.access_log import AccessLog
+from endpoints.gateway import access_log, request_records
 from endpoints.gateway.http.record import RequestRecord
+from endpoints.gateway.request_records import RequestRecords
 from endpoints.models import Endpoint, GatewayToken, Route
 from gatewayproject.demo.provider import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, Provider
 from tests.conftest import MakeEndpoint
@@ -40,7 +41,7 @@ class Kept(logging.Handler):
 def kept(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     """The log, turned on, and written at once."""
     settings.GATEWAY_ACCESS_LOG = True
-    monkeypatch.setattr(access_log, "WRITE_EVERY", 0.05)
+    monkeypatch.setattr(request_records, "WRITE_EVERY", 0.05)
     kept = Kept()
     access_log.logger.addHandler(kept)
     yield kept
@@ -192,7 +193,7 @@ def test_lines_are_written_when_the_gateway_stops(
     served: Served,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(access_log, "WRITE_EVERY", 3600)
+    monkeypatch.setattr(request_records, "WRITE_EVERY", 3600)
     chat(gateway, token)
     assert not kept.lines
 
@@ -207,31 +208,33 @@ def test_without_the_database_lines_have_no_names(
     def away() -> None:
         raise OSError
 
-    monkeypatch.setattr(access_log, "close_old_connections", away)
-    record = RequestRecord("req_1", token_id=7)
+    async def log() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            records = RequestRecords(executor)
+            records.add(RequestRecord("req_1", token_id=7))
+            await records.close()
 
-    access_log._write_lines([record], 0)
+    monkeypatch.setattr(request_records, "close_old_connections", away)
+    run(log())
 
     assert json.loads(kept.lines[0])["token"] == "#7"
 
 
 def test_requests_that_cannot_be_written_take_no_memory(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(access_log, "MOST", 3)
-    monkeypatch.setattr(access_log, "_write_lines", lambda *args: written_lines.append(args))
-    written_lines: list[Any] = []
-
     async def log() -> None:
-        log = AccessLog(None)  # type: ignore[arg-type]
-        for number in range(5):
-            log.add(RequestRecord(f"req_{number}"))
-        await log.close()
+        with ThreadPoolExecutor(1) as executor:
+            records = RequestRecords(executor)
+            for number in range(5):
+                records.add(RequestRecord(f"req_{number}"))
+            await records.close()
 
+    monkeypatch.setattr(request_records, "MOST", 3)
     run(log())
 
-    [(records, left_out)] = written_lines
-    assert (len(records), left_out) == (3, 2)
+    assert len(kept.lines) == 3
+    assert "2 requests were not recorded" in caplog.text
 
 
 def test_nothing_is_logged_by_default(gateway: str, token: str, endpoint: Endpoint) -> None:
