@@ -130,8 +130,8 @@ COMPILE = $(COMPILE_TOOLS) pyproject.toml
 lock:
 	@test -n "$(UV)" || { echo "make lock needs uv on your PATH."; exit 1; }
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra aws --extra google -c requirements.lock -o requirements-cloud.lock
-	$(COMPILE) --extra dev --extra aws --extra google -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --extra aws --extra google --extra otel -c requirements.lock -o requirements-cloud.lock
+	$(COMPILE) --extra dev --extra aws --extra google --extra otel -c requirements.lock -o requirements-dev.lock
 	$(COMPILE_TOOLS) --group ci -o .ci/tools.lock
 
 screenshots: install-dev

@@ -17,6 +17,7 @@ class ProbeResult:
     outcome: Verdict
     message: str
     status: int = 0  # of the provider's response, if it refused the credentials
+    reached_api: bool = False  # whether it passed at the address of the API, not at another one
 
     @property
     def passed(self) -> bool:

@@ -1,5 +1,6 @@
 """Settings from the environment. ``.env.example`` explains each one."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -88,6 +89,16 @@ GATEWAY_FIRST_BYTE_SECONDS = env.float("GATEWAY_FIRST_BYTE_SECONDS", default=600
 GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=600, least=0.1)
 GATEWAY_SSE_KEEP_ALIVE_SECONDS = env.float("GATEWAY_SSE_KEEP_ALIVE_SECONDS", default=0)
 GATEWAY_RETRY_TIMEOUTS = env.bool("GATEWAY_RETRY_TIMEOUTS", default=False)
+GATEWAY_ACCESS_LOG = env.bool("GATEWAY_ACCESS_LOG", default=False)
+GATEWAY_OPENTELEMETRY = env.bool("GATEWAY_OPENTELEMETRY", default=False)
+GATEWAY_SEND_TRACEPARENT = env.bool("GATEWAY_SEND_TRACEPARENT", default=False)
+with keyring.exit_on_error():
+    if GATEWAY_OPENTELEMETRY and not (
+        find_spec("opentelemetry") and find_spec("opentelemetry.exporter")
+    ):
+        raise ImproperlyConfigured(
+            "GATEWAY_OPENTELEMETRY: install requirements-cloud.lock, which has its libraries."
+        )
 
 # After SIGTERM: how long /readyz fails before the server stops listening.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if TRIAL else 3)
@@ -291,14 +302,28 @@ LOGGING = {
         "line": {
             "()": "gatewayproject.logs.OneLine",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
+        },
+        "bare": {"format": "%(message)s"},
     },
     "filters": {"without_query": {"()": "gatewayproject.logs.WithoutQuery"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "access": {
+            "class": "logging.StreamHandler",
+            "formatter": "bare",
+            "stream": "ext://sys.stdout",
+        },
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # Only with GATEWAY_ACCESS_LOG, and whatever LOG_LEVEL is.
+        "endpoints.gateway.access_log": {
+            "handlers": ["access"],
+            "level": "INFO",
+            "propagate": False,
+        },
         # SQL parameters contain names and encrypted tokens.
         "django.db.backends": {"level": "INFO"},
         "axes": {"level": "ERROR"},  # gatewayproject.accounts.sign_in logs name and address

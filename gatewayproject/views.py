@@ -18,7 +18,7 @@ from django.views import debug, defaults
 from django.views.decorators.http import require_safe
 
 from apikeys.models import ApiKey
-from apikeys.models.deadlines import NEED_ROTATION
+from apikeys.models.deadlines import NEED_ROTATION, Status
 from apikeys.services.master_key_rotation import missing_master_keys
 from endpoints.models import Endpoint, GatewayToken
 from endpoints.services.health import unhealthy_counts
@@ -54,7 +54,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     url = reverse("apikeys:list")
     attention += [
         Attention(count, "API key", status.label.lower(), f"{url}?status={status}")
-        for status in NEED_ROTATION
+        for status in (*NEED_ROTATION, Status.RESTRICTED)
         if (count := ApiKey.objects.in_status(status).count())
     ]
     return render(

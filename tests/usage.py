@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from endpoints.models import Endpoint, GatewayToken, Route
 from endpoints.services.health import health_of
-from endpoints.usage.counts import COUNTS, LATENCIES, Counts
+from endpoints.usage.counts import SUMS, Counts
 from endpoints.usage.services import UsageOwner, add_usage
 
 NOW = timedelta(0)
@@ -34,7 +34,7 @@ def use(
         model or route.model,
     )
     facts = {"requests": 1, "within_800_ms": counts.get("requests", 1), **counts}
-    usage = Counts.of({name: facts.pop(name, 0) for name in (*COUNTS, *LATENCIES)})
+    usage = Counts.of({name: facts.pop(name, 0) for name in SUMS})
     usage.failures_in_a_row = facts.pop("failures_in_a_row", usage.failures)
     assert not facts
     add_usage({(int(moment.timestamp() // 3600), owner): usage}, moment)

@@ -536,6 +536,14 @@ class Migration(migrations.Migration):
                 name="apikeys_disabled",
             ),
         ),
+        migrations.AddIndex(
+            model_name="apikey",
+            index=models.Index(
+                condition=models.Q(("restricted", True)),
+                fields=["name_key", "id"],
+                name="apikeys_restricted",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="authscheme",
             constraint=models.UniqueConstraint(

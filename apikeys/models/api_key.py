@@ -161,6 +161,11 @@ class ApiKey(Named):
                 condition=models.Q(enabled=False),
                 name="apikeys_disabled",
             ),
+            models.Index(
+                fields=["name_key", "id"],
+                condition=models.Q(restricted=True),
+                name="apikeys_restricted",
+            ),
         ]
 
     def get_absolute_url(self) -> str:

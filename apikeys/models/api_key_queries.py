@@ -161,6 +161,7 @@ class ApiKeyQuerySet(NamedQuerySet["ApiKey"]):
             "due_at",
             "overdue_at",
             "refused_at",
+            "restricted",
             "previous_id",
             "rev",
         )

@@ -22,6 +22,7 @@ class Status(models.TextChoices):
     """What needs attention about a key, the worst first."""
 
     REFUSED = "refused", "Refused by provider"
+    RESTRICTED = "restricted", "Restricted by provider"  # see restriction.py
     EXPIRED = "expired", "Expired"
     EXPIRING = "expiring", "Expiring"
     OVERDUE = "overdue", "Overdue"
@@ -33,7 +34,8 @@ class Status(models.TextChoices):
         """How a badge shows it: ``danger``, ``warning`` or neither."""
         if self is Status.DISABLED:
             return ""
-        return "warning" if self in (Status.DUE, Status.EXPIRING) else "danger"
+        is_mild = self in (Status.RESTRICTED, Status.DUE, Status.EXPIRING)
+        return "warning" if is_mild else "danger"
 
 
 NEED_ROTATION = (Status.REFUSED, Status.EXPIRED, Status.EXPIRING, Status.OVERDUE, Status.DUE)
@@ -84,6 +86,7 @@ def condition(status: str, now: datetime) -> Q:
     near = Q(notice_at=None, expires_at__lte=now + default_notice()) | Q(notice_at__lte=now)
     return {
         Status.REFUSED: Q(refused_at__isnull=False),
+        Status.RESTRICTED: Q(restricted=True),
         Status.EXPIRED: expired,
         Status.EXPIRING: Q(expires_at__gt=now) & near,
         Status.OVERDUE: overdue,
@@ -97,6 +100,7 @@ def statuses(api_key: "ApiKey", now: datetime) -> list[Status]:
     expired, overdue = _passed(api_key.expires_at, now), _passed(api_key.overdue_at, now)
     applies = {
         Status.REFUSED: api_key.refused_at is not None,
+        Status.RESTRICTED: api_key.restricted,
         Status.EXPIRED: expired,
         Status.EXPIRING: is_expiring(api_key.expires_at, api_key.expiry_notice_days, now),
         Status.OVERDUE: overdue,

@@ -4,6 +4,7 @@ However clients alternate, a state begins and ends once: it ends only when a req
 none was refused for ``QUIET``.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -22,6 +23,14 @@ from gatewayproject.accounts.models import AuditEvent
 
 GATEWAY = Actor("gateway", channel="gateway")
 QUIET = timedelta(minutes=5)
+# Reasons that hold for every call of the API, also for that of a test: where this server is, and
+# these codes in lower case. Not permissions for a model, missing models and credit: tests call no
+# model.
+OF_EVERY_CALL = (Cause.LOCATION, Cause.CHALLENGE)
+CODES_OF_EVERY_CALL = frozenset(
+    "ip_not_authorized api_key_ip_address_blocked api_key_service_blocked "
+    "api_key_http_referrer_blocked service_disabled authenticationtypedisabled".split()
+)
 
 
 class Call(NamedTuple):
@@ -124,13 +133,29 @@ def mark_served(api_key_id: UUID, *, version_id: UUID, call: Call) -> bool:
         )
         if not lifted:
             return False
-        all_of_them.filter(pk__in=[each.pk for each in lifted]).delete()
-        rows = ApiKey.objects.filter(pk=api_key_id, current_id=version_id)
-        rows.update(restricted=all_of_them.exists())
-        api_key = ApiKey.objects.get(pk=api_key_id)
-        for each in lifted:
-            AuditEvent.record(GATEWAY, "served again", api_key, note=f"{each.what}.")
+        _lift(lifted, api_key_id, version_id, by=GATEWAY)
     return True
+
+
+def lift_what_test_disproves(api_key_id: UUID, *, version_id: UUID, by: Actor) -> None:
+    """A test of these credentials passed at the API. Call it with the key locked."""
+    lifted = [
+        each
+        for each in Restriction.objects.filter(version_id=version_id)
+        if each.cause in OF_EVERY_CALL or each.code.lower() in CODES_OF_EVERY_CALL
+    ]
+    if lifted:
+        _lift(lifted, api_key_id, version_id, by=by)
+
+
+def _lift(lifted: Sequence[Restriction], api_key_id: UUID, version_id: UUID, *, by: Actor) -> None:
+    all_of_them = Restriction.objects.filter(version_id=version_id)
+    all_of_them.filter(pk__in=[each.pk for each in lifted]).delete()
+    rows = ApiKey.objects.filter(pk=api_key_id, current_id=version_id)
+    rows.update(restricted=all_of_them.exists())
+    api_key = ApiKey.objects.get(pk=api_key_id)
+    for each in lifted:
+        AuditEvent.record(by, "served again", api_key, note=f"{each.what}.")
 
 
 def _quiet_since() -> datetime:

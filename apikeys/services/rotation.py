@@ -16,6 +16,7 @@ from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.console.conflict import Conflict
 
 from . import versions
+from .provider_refusals import lift_what_test_disproves
 
 NOTHING_PENDING = "There are no pending credentials."
 NOTHING_PREVIOUS = "There are no previous credentials."
@@ -88,7 +89,8 @@ def run_credential_test(
             raise Conflict  # destroyed during the test
         in_use = ApiKey.objects.filter(pk=stored.pk, current=version)
         if result.outcome == Verdict.WORKS:
-            in_use.update(refused_at=None, refusal_seen_at=None)
+            if in_use.update(refused_at=None, refusal_seen_at=None) and result.reached_api:
+                lift_what_test_disproves(stored.pk, version_id=version.pk, by=by)
         elif result.outcome == Verdict.REFUSED:
             in_use.filter(refused_at=None).update(refused_at=now, refusal_seen_at=now)
         note = f"{slot}: {result.outcome.replace('_', ' ')}"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -27,6 +28,7 @@ from .lookup.directory import DatabaseUnavailable, Directory
 from .lookup.postgres import PostgresDirectory
 from .lookup.sqlite import SqliteDirectory
 from .models_endpoint import describe_endpoint, list_endpoints
+from .request_records import RequestRecords
 from .routing import failures
 from .routing.relay import Relay
 from .upstream.aiohttp_client import AiohttpUpstream
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 UNREAD_LIMIT = 16 * 1024  # bytes of a body that are skipped after a refusal, to keep a connection
 MAX_KNOWN_TOKENS = 10_000
 MAX_HEADERS = 256  # of a request; sorting as many takes well below a millisecond
+TRACE_HEADERS = ("traceparent", "tracestate")
 ENDPOINT_HEADER = b"x-gatehouse-endpoint"  # of calls that name no model
 
 
@@ -62,6 +65,7 @@ class Gateway:
             max_upload=settings.GATEWAY_MAX_UPLOAD_MB * MEGABYTE,
             first_byte_seconds=settings.GATEWAY_FIRST_BYTE_SECONDS,
         )
+        self._records = RequestRecords.if_wanted(self._executor)
         self._known_tokens: set[str] = set()  # digests of tokens that were in force
 
     async def close(self) -> None:
@@ -69,6 +73,8 @@ class Gateway:
         self._deadlines.stop()
         await self._relay.settle()
         await self._usage.close()
+        if self._records is not None:
+            await self._records.close()
         await self._directory.close()
         await self._upstream.close()
         self._executor.submit(connections.close_all)
@@ -76,6 +82,8 @@ class Gateway:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         exchange = Exchange(scope["method"], receive, send)
+        if self._records is not None:
+            self._records.begin(exchange, scope["headers"])
         try:
             with self._deadlines.of(receive) as deadline:
                 await self._serve(exchange, deadline, scope, receive)
@@ -93,6 +101,10 @@ class Gateway:
             if exchange.has_begun:
                 raise ResponseAlreadyStarted from None
             await exchange.refuse(Refusal(Problem.INTERNAL_ERROR))
+        finally:
+            if exchange.record is not None and self._records is not None:
+                exchange.record.ended = time.time()
+                self._records.add(exchange.record)
 
     async def _serve(
         self, exchange: Exchange, deadline: Deadline, scope: dict[str, Any], receive: Receive
@@ -106,6 +118,12 @@ class Gateway:
             scope["method"], scope.get("raw_path") or scope["path"].encode(), headers.dialect
         )
         exchange.dialect = call.dialect
+        record = exchange.record
+        if record is not None:
+            record.call = call
+            if record.trace is not None:  # which goes on in spans of our own
+                kept = [item for item in headers.sent_on if item[0] not in TRACE_HEADERS]
+                headers.sent_on = kept
         if call.is_native:
             exchange.native_path, exchange.client_headers = call.path, headers.sent_on
         if not headers.token:
@@ -115,7 +133,7 @@ class Gateway:
             await self._list(exchange, call, digest)
             return
         if digest not in self._known_tokens:
-            await self._check_before_body(digest)
+            await self._check_before_body(exchange, digest)
         with self._memory.of(digest) as memory:
             try:
                 body = await self._reader.read(exchange, deadline, call, headers, receive, memory)
@@ -123,9 +141,14 @@ class Gateway:
                 if not name and call.is_open:
                     name = await self._endpoint_without_model(digest, scope["headers"])
             except Refusal:
-                check_token(await self._directory.find(digest, ""))  # that error comes first
+                found = await self._directory.find(digest, "")
+                if record is not None:
+                    record.note_found(found, "")
+                check_token(found)  # that error comes first
                 raise
             found = await self._directory.find(digest, name if is_name(name) else "")
+            if record is not None:
+                record.note_found(found, name)
             if found is None or found.revoked:
                 self._known_tokens.discard(digest)
             is_unknown = found is not None and found.endpoint_id is None
@@ -135,20 +158,26 @@ class Gateway:
             )
             await self._relay.serve(exchange, deadline, request, found)
 
-    async def _check_before_body(self, digest: str) -> None:
+    async def _check_before_body(self, exchange: Exchange, digest: str) -> None:
         """Raise ``Refusal`` for a token that is not in force, before its body is read.
 
         A token that was in force is looked up together with its endpoint, once the body is there:
         that saves a query, and nothing is served without it.
         """
-        check_token(await self._directory.find(digest, ""))
+        found = await self._directory.find(digest, "")
+        if exchange.record is not None:
+            exchange.record.note_found(found, "")
+        check_token(found)
         if len(self._known_tokens) >= MAX_KNOWN_TOKENS:
             self._known_tokens.clear()
         self._known_tokens.add(digest)
 
     async def _list(self, exchange: Exchange, call: Call, digest: str) -> None:
         """Respond with the endpoints that the token may use, or with one of them."""
-        check_token(await self._directory.find(digest, ""))
+        found = await self._directory.find(digest, "")
+        if exchange.record is not None:
+            exchange.record.note_found(found, "")
+        check_token(found)
         endpoints = await self._directory.endpoints_for(digest)
         document = list_endpoints(call.dialect, endpoints)
         if name := call.endpoint:

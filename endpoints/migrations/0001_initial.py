@@ -200,6 +200,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="OpenCircuit",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="apikeys.credentialversion",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "model"), name="endpoints_open_circuit_unique"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="StoredObject",
             fields=[
                 (

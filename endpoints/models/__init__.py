@@ -2,6 +2,7 @@
 
 from .endpoint import RESERVED_NAMES, Endpoint, EndpointQuerySet
 from .gateway_token import GatewayToken
+from .open_circuit import OpenCircuit
 from .route import Route
 from .stored_object import StoredObject
 
@@ -10,6 +11,7 @@ __all__ = [
     "Endpoint",
     "EndpointQuerySet",
     "GatewayToken",
+    "OpenCircuit",
     "Route",
     "StoredObject",
 ]

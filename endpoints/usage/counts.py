@@ -23,6 +23,11 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     CANCELED = "canceled"
 
+    @property
+    def label(self) -> str:
+        """What metrics and logs call it: one of it."""
+        return self.name.lower()
+
 
 # Outcomes that count against the route. Client errors and canceled requests do not.
 FAILURES = (
@@ -36,6 +41,7 @@ FAILURES = (
 ERRORS = (Outcome.CLIENT_ERROR, *FAILURES)
 
 LATENCIES = (*(f"within_{bound}_ms" for bound in LATENCY_BOUNDS), "slower")  # a histogram
+FIRST_BYTES = tuple(f"first_byte_{name}" for name in LATENCIES)  # another, of successful requests
 
 
 @dataclass(slots=True)
@@ -54,28 +60,35 @@ class Counts:
     output_tokens: int = 0
     cached_tokens: int = 0  # part of the input
     duration_ms: int = 0
+    first_byte_ms: int = 0
     latencies: list[int] = field(default_factory=lambda: [0] * len(LATENCIES))  # see LATENCIES
+    first_bytes: list[int] = field(default_factory=lambda: [0] * len(FIRST_BYTES))
     failures_in_a_row: int = 0  # since the last success
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Counts":
-        """Return the columns of ``row``: ``COUNTS``, and maybe ``LATENCIES``."""
+        """Return the columns of ``row``: ``COUNTS``, and maybe the histograms."""
         counts = cls()
         for name in COUNTS:
             setattr(counts, name, row[name])
         if "slower" in row:
             counts.latencies = [row[name] for name in LATENCIES]
+        if FIRST_BYTES[0] in row:
+            counts.first_bytes = [row[name] for name in FIRST_BYTES]
         return counts
 
     @classmethod
     def total(cls, items: Iterable["Counts"]) -> "Counts":
         return reduce(cls.plus, items, cls())
 
-    def add(self, outcome: Outcome, milliseconds: int) -> None:
-        """Count one request."""
+    def add(self, outcome: Outcome, milliseconds: int, first_byte_ms: int | None = None) -> None:
+        """Count one request, and when its response began, if it was a success."""
         self.requests += 1
         self.duration_ms += milliseconds
         self.latencies[bisect_left(LATENCY_BOUNDS, milliseconds)] += 1
+        if first_byte_ms is not None:
+            self.first_byte_ms += first_byte_ms
+            self.first_bytes[bisect_left(LATENCY_BOUNDS, first_byte_ms)] += 1
         if outcome is Outcome.OK:
             self.failures_in_a_row = 0
             return
@@ -89,6 +102,8 @@ class Counts:
         for name in COUNTS:
             setattr(total, name, getattr(self, name) + getattr(newer, name))
         total.latencies = [a + b for a, b in zip(self.latencies, newer.latencies, strict=True)]
+        pairs = zip(self.first_bytes, newer.first_bytes, strict=True)
+        total.first_bytes = [a + b for a, b in pairs]
         before = 0 if newer.answered else self.failures_in_a_row
         total.failures_in_a_row = before + newer.failures_in_a_row
         return total
@@ -96,7 +111,7 @@ class Counts:
     def row(self) -> tuple[int, ...]:
         """Return the values of ``COLUMNS``."""
         counts = (getattr(self, name) for name in COUNTS)
-        return (*counts, *self.latencies, self.failures_in_a_row)
+        return (*counts, *self.latencies, *self.first_bytes, self.failures_in_a_row)
 
     @property
     def failures(self) -> int:
@@ -125,7 +140,7 @@ class Counts:
 
 
 # Columns of the database, in order.
-COUNTS = tuple(
-    each.name for each in fields(Counts) if each.name not in ("latencies", "failures_in_a_row")
-)
-COLUMNS = (*COUNTS, *LATENCIES, "failures_in_a_row")
+_APART = ("latencies", "first_bytes", "failures_in_a_row")
+COUNTS = tuple(each.name for each in fields(Counts) if each.name not in _APART)
+SUMS = (*COUNTS, *LATENCIES, *FIRST_BYTES)
+COLUMNS = (*SUMS, "failures_in_a_row")

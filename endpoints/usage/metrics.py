@@ -4,13 +4,15 @@ Everything is read from the database, so it is the same in every process and sur
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from itertools import accumulate
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db.models import Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,10 +25,11 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, Restriction
 from endpoints.models import Endpoint
+from endpoints.services.open_circuits import open_circuits
 
-from .counts import COUNTS, LATENCIES, Counts
+from .counts import SUMS, Counts
 from .latency import LATENCY_BOUNDS
 from .models import ALL_TIME, UsageBucket
 
@@ -49,6 +52,8 @@ KINDS: dict[str, Callable[[Counts], int]] = {
     "output": lambda sums: sums.output_tokens,
     "cached": lambda sums: sums.cached_tokens,
 }
+SOONEST = 20  # keys whose days to expiry are exported
+EXPIRED_FOR = timedelta(days=30)  # after which an expired key is left out
 _BOUNDS = (*(str(bound / 1000) for bound in LATENCY_BOUNDS), "+Inf")  # seconds
 
 
@@ -92,10 +97,60 @@ class GatewayCollector(Collector):
         for name, _, is_refused in api_keys.values():
             refused.add_metric([name], is_refused)
         yield refused
+        yield _restrictions()
+        yield _days_to_expiry()
+        yield _open_circuits()
         yield GaugeMetricFamily(
             "gatehouse_api_keys", "Stored API keys.", value=ApiKey.objects.count()
         )
         yield GaugeMetricFamily("gatehouse_endpoints", "Endpoints.", value=Endpoint.objects.count())
+
+
+def _restrictions() -> Metric:
+    restrictions = GaugeMetricFamily(
+        "gatehouse_api_key_restrictions",
+        "What the provider does not serve with this API key, although it accepts it: operations "
+        "of models, or everything. Only restricted keys.",
+        labels=["api_key", "cause"],
+    )
+    of_current = Restriction.objects.filter(version__api_key__current=F("version"))
+    rows = of_current.order_by("version__api_key__name_key", "cause")
+    for name, cause, count in rows.values_list("version__api_key__name", "cause").annotate(
+        count=Count("pk")
+    ):
+        restrictions.add_metric([name, cause], count)
+    return restrictions
+
+
+def _days_to_expiry() -> Metric:
+    days = GaugeMetricFamily(
+        "gatehouse_api_key_days_to_expiry",
+        f"Days until the credentials of this API key expire, negative once they have. The "
+        f"{SOONEST} enabled keys that expire next, and those that expired in the last 30 days.",
+        labels=["api_key"],
+    )
+    now = timezone.now()
+    dated = ApiKey.objects.filter(enabled=True, expires_at__gt=now - EXPIRED_FOR)
+    soonest = dated.order_by("expires_at", "name_key").values_list("name", "expires_at")
+    coming, past = soonest.filter(expires_at__gt=now), soonest.filter(expires_at__lte=now)
+    for name, expires_at in (*past, *coming[:SOONEST]):
+        if expires_at is not None:
+            days.add_metric([name], (expires_at - now).total_seconds() / 86_400)
+    return days
+
+
+def _open_circuits() -> Metric:
+    circuits = GaugeMetricFamily(
+        "gatehouse_open_circuits",
+        "API keys and models that are tried last because their provider does not respond. Without "
+        "a model, all models of the key.",
+        labels=["api_key", "provider", "model"],
+    )
+    facts = ("version__api_key__name", "version__api_key__scheme__provider__slug", "model")
+    of_current = open_circuits().filter(version__api_key__current=F("version"))
+    for labels in of_current.order_by(*facts).values_list(*facts):
+        circuits.add_metric(labels, 1)
+    return circuits
 
 
 def _usage_metrics(usage: Usage) -> Iterator[Metric]:
@@ -114,6 +169,12 @@ def _usage_metrics(usage: Usage) -> Iterator[Metric]:
         "Time from sending a request to the end of the response.",
         labels=LABELS,
     )
+    first_bytes = HistogramMetricFamily(
+        "gatehouse_time_to_first_byte_seconds",
+        "Time from sending a request to the beginning of its response; of a stream, to the first "
+        "content. Successful requests only.",
+        labels=LABELS,
+    )
     for labels, sums in usage.items():
         for outcome, count in OUTCOMES.items():
             requests.add_metric([*labels, outcome], count(sums))
@@ -121,7 +182,9 @@ def _usage_metrics(usage: Usage) -> Iterator[Metric]:
             tokens.add_metric([*labels, kind], count(sums))
         buckets = list(zip(_BOUNDS, accumulate(sums.latencies), strict=True))
         durations.add_metric(labels, buckets, sum_value=sums.duration_ms / 1000)
-    yield from (requests, tokens, durations)
+        buckets = list(zip(_BOUNDS, accumulate(sums.first_bytes), strict=True))
+        first_bytes.add_metric(labels, buckets, sum_value=sums.first_byte_ms / 1000)
+    yield from (requests, tokens, durations, first_bytes)
 
 
 def _usage(api_keys: Keys) -> Usage:
@@ -129,7 +192,7 @@ def _usage(api_keys: Keys) -> Usage:
     endpoints = dict(
         Endpoint.objects.filter(pk__in=ever.values("endpoint")).values_list("pk", "name")
     )
-    sums = {name: Sum(name) for name in (*COUNTS, *LATENCIES)}
+    sums = {name: Sum(name) for name in SUMS}
     found: dict[tuple[str, ...], list[Counts]] = {}
     for row in ever.values("endpoint", "api_key", "model").annotate(**sums).order_by():
         endpoint, key = row["endpoint"], row["api_key"]

@@ -48,6 +48,7 @@ class UsageBucket(models.Model):
     output_tokens = _count()
     cached_tokens = _count()
     duration_ms = _count()
+    first_byte_ms = _count()  # of successful requests
     within_50_ms = _count()
     within_100_ms = _count()
     within_200_ms = _count()
@@ -60,6 +61,18 @@ class UsageBucket(models.Model):
     within_25600_ms = _count()
     within_51200_ms = _count()
     slower = _count()
+    first_byte_within_50_ms = _count()
+    first_byte_within_100_ms = _count()
+    first_byte_within_200_ms = _count()
+    first_byte_within_400_ms = _count()
+    first_byte_within_800_ms = _count()
+    first_byte_within_1600_ms = _count()
+    first_byte_within_3200_ms = _count()
+    first_byte_within_6400_ms = _count()
+    first_byte_within_12800_ms = _count()
+    first_byte_within_25600_ms = _count()
+    first_byte_within_51200_ms = _count()
+    first_byte_slower = _count()
 
     class Meta:
         constraints = [

@@ -36,14 +36,20 @@ class UsageCounter:
         self._is_closed = False
 
     def add(
-        self, owner: UsageOwner, outcome: Outcome, seconds: float, tokens: Tokens | None = None
+        self,
+        owner: UsageOwner,
+        outcome: Outcome,
+        seconds: float,
+        tokens: Tokens | None = None,
+        first_byte_seconds: float | None = None,
     ) -> None:
         """Count one request."""
         key = (int(time.time() // 3600), owner)
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = Counts()
-        counts.add(outcome, int(seconds * 1000))
+        first_byte_ms = None if first_byte_seconds is None else int(first_byte_seconds * 1000)
+        counts.add(outcome, int(seconds * 1000), first_byte_ms)
         if tokens is not None:
             counts.input_tokens += tokens.input
             counts.output_tokens += tokens.output

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from apikeys.models import ApiKey
 
-from .counts import COLUMNS, COUNTS, LATENCIES, Counts
+from .counts import COLUMNS, SUMS, Counts
 from .models import ALL_TIME, UsageBucket
 
 
@@ -37,7 +37,7 @@ def add_usage(counts: Mapping[UsageKey, Counts], at: datetime) -> None:
     """
     table = connection.ops.quote_name(UsageBucket._meta.db_table)
     columns = (*_KEYS, "last_at", "last_success_at", "last_failure_at", *COLUMNS)
-    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in (*COUNTS, *LATENCIES))
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUMS)
     latest = ", ".join(
         f"{name} = COALESCE(excluded.{name}, {table}.{name})"
         for name in ("last_success_at", "last_failure_at")

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from apikeys.models import ApiKey
-from endpoints.models import Endpoint, Route
+from endpoints.models import Endpoint, OpenCircuit, Route
 from endpoints.services.health import Health, Trouble
+from endpoints.services.open_circuits import open_circuits_of
 from endpoints.services.routes import ALL_TRAFFIC, primaries, titled, weight_of
 
 IN_SHORT = 2  # different models, and different keys
@@ -27,14 +28,18 @@ class RoutesInShort:
 
 @dataclass(frozen=True)
 class RoutesInFull:
-    titled: list[tuple[str, Route, Trouble | None]]
+    titled: list[tuple[str, Route, Trouble | None, OpenCircuit | None]]
     weight_sum: int
     is_shared: bool
 
     @classmethod
     def of(cls, endpoint: Endpoint, health: Health) -> "RoutesInFull":
         routes = list(endpoint.routes.all())
-        rows = [(title, route, health.troubles.get(route.pk)) for title, route in titled(routes)]
+        circuits = open_circuits_of(routes)
+        rows = [
+            (title, route, health.troubles.get(route.pk), circuits.get(route.pk))
+            for title, route in titled(routes)
+        ]
         return cls(rows, weight_of(routes), len(primaries(routes)) > 1)
 
     @property

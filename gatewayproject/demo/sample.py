@@ -184,10 +184,13 @@ def _hour(requests: int, route: Route, generator: random.Random) -> Counts:
     if not is_embedding:
         counts.cached_tokens = int(counts.input_tokens * generator.uniform(0.1, 0.4))
         counts.output_tokens = counts.answered * generator.randint(120, 400)
-    for _ in range(requests):
+    for number in range(requests):
         duration = int(generator.lognormvariate(4.8 if is_embedding else 6.6, 0.7))
         counts.duration_ms += duration
         counts.latencies[bisect_left(LATENCY_BOUNDS, duration)] += 1
+        if number < counts.answered:
+            counts.first_byte_ms += duration // 2
+            counts.first_bytes[bisect_left(LATENCY_BOUNDS, duration // 2)] += 1
     return counts
 
 

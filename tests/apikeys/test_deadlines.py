@@ -85,9 +85,17 @@ CASES: dict[str, tuple[dict[str, Any], list[Status]]] = {
     ),
     "overdue": ({"due_at": -DAY, "overdue_at": -DAY}, [Status.OVERDUE]),
     "expired": ({"due_at": -DAY, "expires_at": -DAY}, [Status.EXPIRED]),
+    "restricted": ({"restricted": 1}, [Status.RESTRICTED]),
     "all": (
-        {"due_at": -DAY, "overdue_at": -DAY, "expires_at": -DAY, "refused_at": -DAY, "enabled": 0},
-        [Status.REFUSED, Status.EXPIRED, Status.OVERDUE, Status.DISABLED],
+        {
+            "due_at": -DAY,
+            "overdue_at": -DAY,
+            "expires_at": -DAY,
+            "refused_at": -DAY,
+            "restricted": 1,
+            "enabled": 0,
+        },
+        [Status.REFUSED, Status.RESTRICTED, Status.EXPIRED, Status.OVERDUE, Status.DISABLED],
     ),
 }
 

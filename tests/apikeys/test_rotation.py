@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from apikeys import credential_tests, services
 from apikeys.blast_radius import blast_radius_of
-from apikeys.models import ApiKey, CredentialVersion, Verdict
+from apikeys.catalogue.provider_errors import Cause
+from apikeys.models import ApiKey, CredentialVersion, Restriction, Verdict
 from apikeys.sealing import Role, Secrets
 from gatewayproject import keyring
 from gatewayproject.accounts.actors import Actor
@@ -55,10 +56,13 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
 
     class Fake:
         asked: list[dict[str, str]] = []
+        reaches_api = True
 
         def test(self, api_key: ApiKey, secrets: Secrets) -> credential_tests.ProbeResult:
             self.asked.append(dict(secrets))
-            return credential_tests.ProbeResult(self.outcome, "In our words.")
+            return credential_tests.ProbeResult(
+                self.outcome, "In our words.", reached_api=self.reaches_api
+            )
 
     fake = Fake()
     monkeypatch.setattr(credential_tests, "_registered", fake)
@@ -245,6 +249,72 @@ def test_a_test_asks_with_the_pending_credentials_and_keeps_the_answer(
     assert timezone.now() >= pending.tested_at
     assert AuditEvent.objects.about(staged).first().note == "pending: works"
     assert fresh(staged).rev == staged.rev
+
+
+RESTRICTIONS = {
+    "location": (Cause.LOCATION, "unsupported_country_region_territory"),
+    "firewall": (Cause.CHALLENGE, ""),
+    "address": (Cause.NOT_PERMITTED, "ip_not_authorized"),
+    "service": (Cause.NOT_PERMITTED, "SERVICE_DISABLED"),
+    "model": (Cause.NOT_PERMITTED, "model_not_found"),
+    "scope": (Cause.NOT_PERMITTED, ""),
+    "missing": (Cause.MODEL_MISSING, ""),
+    "credit": (Cause.NO_CREDIT, "insufficient_quota"),
+}
+
+
+def restrict(key: ApiKey) -> None:
+    facts = {"status": 403, "since": timezone.now(), "last_at": timezone.now()}
+    for model, (cause, code) in RESTRICTIONS.items():
+        Restriction.objects.create(
+            version=key.current, model=model, cause=cause, code=code, **facts
+        )
+    ApiKey.objects.filter(pk=key.pk).update(restricted=True)
+
+
+def restricted_models() -> set[str]:
+    return set(Restriction.objects.values_list("model", flat=True))
+
+
+def test_a_test_that_passes_lifts_the_restrictions_that_hold_for_every_call(
+    key: ApiKey, by: Actor, answer: Answer
+) -> None:
+    restrict(key)
+    answer(Verdict.WORKS)
+
+    services.run_credential_test(key, by=by, rev=key.rev, slot="current")
+
+    assert restricted_models() == {"model", "scope", "missing", "credit"}
+    assert fresh(key).restricted
+    events = AuditEvent.objects.about(key).filter(act="served again")
+    assert {event.actor for event in events} == {by.name}
+    assert events.count() == 4
+
+    Restriction.objects.exclude(model="scope").delete()
+    Restriction.objects.update(cause=Cause.LOCATION)
+    services.run_credential_test(key, by=by, rev=key.rev, slot="current")
+    assert not fresh(key).restricted
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reaches_api", "slot"),
+    [
+        (Verdict.WORKS, False, "current"),  # at a token service
+        (Verdict.UNCHECKABLE, True, "current"),
+        (Verdict.REFUSED, True, "current"),
+        (Verdict.WORKS, True, "pending"),
+    ],
+)
+def test_a_test_that_proves_nothing_about_a_restriction_lifts_none(
+    staged: ApiKey, by: Actor, answer: Answer, outcome: Verdict, reaches_api: bool, slot: str
+) -> None:
+    restrict(staged)
+    answer(outcome).reaches_api = reaches_api
+
+    services.run_credential_test(staged, by=by, rev=staged.rev, slot=slot)
+
+    assert restricted_models() == set(RESTRICTIONS)
+    assert fresh(staged).restricted
 
 
 def test_credentials_in_use_are_marked_by_what_a_test_finds(

@@ -68,6 +68,7 @@ CASES = {
     "overdue": "?status=overdue",
     "expired, last updated first": "?status=expired&sort=-updated",
     "refused": "?status=refused",
+    "restricted": "?status=restricted",
     "disabled": "?status=disabled",
     "overdue, all filters": "?q=chat&provider=openai&environment=staging&status=overdue",
     "all filters": "?q=chat&provider=openai&environment=staging&sort=-updated",

@@ -17,8 +17,8 @@ from tests.installation import ROOT
 
 LOCKS = {
     "requirements.lock": [],
-    "requirements-cloud.lock": ["aws", "google"],
-    "requirements-dev.lock": ["aws", "google", "dev"],
+    "requirements-cloud.lock": ["aws", "google", "otel"],
+    "requirements-dev.lock": ["aws", "google", "otel", "dev"],
 }
 PYTHONS = ("3.11.0", "3.12.0", "3.13.0", "3.14.0")
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from .headers import RequestHeaders
 from .memory_limits import Share
 from .paths import Call
 from .problems import Refusal, error_shape
+from .record import RequestRecord
 from .uploads import Upload
 
 # APIs of which providers keep nothing.
@@ -94,6 +96,7 @@ class Exchange:
         "has_unread_body",
         "method",
         "native_path",
+        "record",
         "request_id",
     )
 
@@ -105,12 +108,15 @@ class Exchange:
         self.native_path = ""  # of a passthrough
         self.client_headers: Sequence[tuple[str, str]] = ()
         self.request_id = f"req_{_random_bits(96):024x}"
+        self.record: RequestRecord | None = None
         self.has_begun = False
         # Whether more of a body may follow than is skipped on a connection that is kept.
         self.has_unread_body = method in ("POST", "PUT", "PATCH")
 
     async def begin(self, status: int, headers: RawHeaders) -> None:
         self.has_begun = True
+        if self.record is not None:
+            self.record.status, self.record.first_byte_at = status, time.time()
         ours = ((b"x-gatehouse-request-id", self.request_id.encode()), *PRIVATE_AND_INERT)
         start = {"type": "http.response.start", "status": status, "headers": [*headers, *ours]}
         await self._send(start)
@@ -140,6 +146,8 @@ class Exchange:
 
     async def refuse(self, refusal: Refusal, *, close: bool = False) -> None:
         """Send an error in the client's dialect, and maybe close the connection."""
+        if self.record is not None:
+            self.record.error = refusal.code
         shape = refusal.dialect or error_shape(self.dialect, self.native_path, self.client_headers)
         request_id = self.request_id.encode()
         headers = [

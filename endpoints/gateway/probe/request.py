@@ -61,6 +61,12 @@ class Probe:
         return urlsplit(self.url or self.plan.base_url).hostname or ""
 
     @property
+    def is_at_api(self) -> bool:
+        """Whether the call goes to the API, and not to a token service or another host."""
+        is_call = self.verification.kind == "call"
+        return is_call and origin_of(self.url) == self.plan.origin
+
+    @property
     def who(self) -> str:
         """Who responds: the provider by its name only if it is known to be the provider."""
         return self.provider if self.is_own else self.host

@@ -63,9 +63,11 @@ def _unclear(status: int, asked: Probe) -> str:
 
 def works(asked: Probe) -> ProbeResult:
     words = f"{asked.who} accepts {asked.what}"
-    if not asked.is_own:
-        return ProbeResult(Verdict.WORKS, f"{words}, and refuses an invalid one.")
-    return ProbeResult(Verdict.WORKS, f"{words}. {asked.verification.note}".rstrip())
+    if asked.is_own:
+        words = f"{words}. {asked.verification.note}".rstrip()
+    else:
+        words += ", and refuses an invalid one."
+    return ProbeResult(Verdict.WORKS, words, reached_api=asked.is_at_api)
 
 
 def refused(status: int, asked: Probe) -> ProbeResult:

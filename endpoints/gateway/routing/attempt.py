@@ -12,6 +12,7 @@ from endpoints.gateway.http.deadlines import Deadline
 from endpoints.gateway.http.exchange import PIECE, ClientRequest, Exchange
 from endpoints.gateway.http.headers import ResponseHeaders, sort_response_headers
 from endpoints.gateway.http.problems import Problem, Refusal
+from endpoints.gateway.http.record import AttemptRecord
 from endpoints.gateway.lookup.directory import Found, FoundRoute
 from endpoints.gateway.signing import (
     Signing,
@@ -30,6 +31,7 @@ from endpoints.usage.services import UsageOwner
 
 from . import failures
 from .affinity import Affinity
+from .circuit_breaker import CircuitBreaker
 from .delivery import Delivery, NoAnswer
 from .error_responses import (
     MAX_ERROR,
@@ -44,7 +46,7 @@ from .key_marks import KeyMarks
 from .pauses import Extent, Pauses, called, scope_of
 from .preparation import Prepared, prepare
 from .relative_links import RelativeLinks
-from .verdicts import OVERLOADED, concerns_the_key, verdict_on
+from .verdicts import OVERLOADED, concerns_the_key, is_plain, verdict_on
 
 ERROR_SECONDS = 10  # for the body of an error, which another route waits for
 
@@ -56,6 +58,7 @@ class Resources:
     upstream: Upstream
     signing: Signing
     pauses: Pauses
+    breaker: CircuitBreaker
     marks: KeyMarks
     usage: UsageCounter
     first_byte_seconds: float
@@ -72,8 +75,10 @@ class Attempt:
         "_deadline",
         "_delivery",
         "_exchange",
+        "_first_byte_at",
         "_found",
         "_is_sent",
+        "_recorded",
         "_request",
         "_resources",
         "_route",
@@ -95,27 +100,44 @@ class Attempt:
         self._request, self._found, self._route = request, found, route
         self._is_sent = False  # so that the provider may have begun to work, and bill it
         self._delivery: Delivery | None = None  # of a response that is passed on
+        self._first_byte_at: float | None = None
+        self._recorded: AttemptRecord | None = None
 
     async def run(self) -> None:
         """Serve, or raise ``RouteFailed`` while nothing has been sent to the client."""
+        breaker, route, record = self._resources.breaker, self._route, self._exchange.record
+        if record is not None:
+            self._recorded = record.begin_attempt(route)
         started = time.perf_counter()
         outcome = Outcome.CANCELED
+        breaker.begin(route, self)
         try:
             outcome = await self._serve()
+            if outcome is not Outcome.UNREACHABLE:
+                breaker.note_response(route)
         except RouteFailed as failure:
             outcome = failure.outcome
+            if failure.silent is not None:
+                breaker.note_no_response(route, failure.silent, self)
+            elif outcome is not Outcome.UNREACHABLE:
+                breaker.note_response(route)
             raise
         except Refusal:
             outcome = Outcome.CLIENT_ERROR
             raise
         finally:
+            breaker.end(route, self)
             seconds = time.perf_counter() - started
             tokens = self._delivery.parser.finish() if self._delivery is not None else None
-            found, route = self._found, self._route
+            found = self._found
             owner = UsageOwner(
                 found.endpoint_id, route.id, route.key_id, found.token_id, route.model
             )
-            self._resources.usage.add(owner, outcome, seconds, tokens)
+            if (recorded := self._recorded) is not None:
+                recorded.ended, recorded.outcome, recorded.tokens = time.time(), outcome, tokens
+            first_byte_at = self._first_byte_at
+            first_byte_seconds = None if first_byte_at is None else first_byte_at - started
+            self._resources.usage.add(owner, outcome, seconds, tokens, first_byte_seconds)
 
     async def _serve(self) -> Outcome:
         """Send the request; once more with another token, if a token service issued the one that is
@@ -152,6 +174,8 @@ class Attempt:
 
     async def _send(self, prepared: Prepared) -> Outcome:
         response: UpstreamResponse | None = None
+        if self._recorded is not None:
+            prepared.request.headers.extend(self._recorded.trace_headers)
         try:
             self._is_sent = True
             response = await self._resources.upstream.send(prepared.request)
@@ -164,7 +188,8 @@ class Attempt:
         except Unsendable as error:
             raise failures.key_unreadable(f"It cannot be used: {error}.") from None
         except Unreachable as error:
-            raise failures.unreachable(error) from None
+            silent = self._silent_model() if error.was_connected else Extent.KEY
+            raise failures.unreachable(error, silent=silent) from None
         except ResponseBroken:
             return await self._interrupt(Refusal(Problem.PROVIDER_BROKE_OFF))
         except asyncio.CancelledError:
@@ -209,9 +234,11 @@ class Attempt:
             return await self._fail_with(status, response.headers, headers, error, prepared)
 
     def _note_served(self) -> None:
-        """Forget what was wrong with the route."""
+        """The response begins. Forget what was wrong with the route."""
+        self._first_byte_at = time.perf_counter()
         route, resources = self._route, self._resources
         operation = called(self._request.call)
+        resources.breaker.note_response(route)
         resources.pauses.clear(route, operation)
         if route.refused_at is not None or route.restricted:
             resources.marks.note_served(route, ProviderCall(route.model, operation))
@@ -298,7 +325,7 @@ class Attempt:
     async def _interrupt(self, refusal: Refusal) -> Outcome:
         """Fail the route, or end a response that has begun."""
         if not self._exchange.has_begun:
-            raise RouteFailed(Outcome.UNREACHABLE, refusal)
+            raise RouteFailed(Outcome.UNREACHABLE, refusal, silent=self._silent_model())
         if self._delivery is not None:
             await self._delivery.interrupt(refusal)
         return Outcome.UNREACHABLE
@@ -306,11 +333,20 @@ class Attempt:
     def _timed_out(self) -> RouteFailed:
         """Return the failure. A request that the provider may be working on is not sent again,
         neither by an SDK nor to another route, unless the operator allows it."""
+        silent = self._silent_model() if self._is_sent else Extent.KEY
         if not self._is_sent or self._resources.retries_timeouts:
             refusal = Refusal(Problem.PROVIDER_TIMEOUT, why=failures.NO_RESPONSE)
-            return RouteFailed(Outcome.UNREACHABLE, refusal)
+            return RouteFailed(Outcome.UNREACHABLE, refusal, silent=silent)
         refusal = Refusal(Problem.PROVIDER_TIMEOUT_MAYBE_BILLED)
-        return RouteFailed(Outcome.UNREACHABLE, refusal, is_hopeless=True, is_final=True)
+        return RouteFailed(
+            Outcome.UNREACHABLE, refusal, is_hopeless=True, is_final=True, silent=silent
+        )
+
+    def _silent_model(self) -> Extent | None:
+        """Return what a missing response says of the route: nothing, if it may be due to a path of
+        the client's choice or to how it sends a file."""
+        is_due_to_client = self._request.is_spent or not is_plain(self._request.call)
+        return None if is_due_to_client else Extent.MODEL
 
 
 def _nothing() -> None:

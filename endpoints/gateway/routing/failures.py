@@ -5,6 +5,7 @@ from endpoints.gateway.upstream.client import TimedOut, Unreachable
 from endpoints.usage.counts import Outcome
 
 from .error_responses import ErrorResponse
+from .pauses import Extent
 from .verdicts import Failure
 
 MALFORMED = (
@@ -24,7 +25,8 @@ class RouteFailed(Exception):
     """This route did not serve; nothing has been sent to the client yet.
 
     ``answer`` is what the client gets if no other route serves. ``seconds`` is how long the
-    provider asked to wait.
+    provider asked to wait. ``silent`` is what does not respond: the provider (``Extent.KEY``), or
+    one of its models.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class RouteFailed(Exception):
         seconds: float = 0,
         is_about_the_key: bool = False,
         is_final: bool = False,
+        silent: Extent | None = None,
     ) -> None:
         super().__init__(outcome)
         self.outcome, self.answer = outcome, answer
         self.is_hopeless, self.seconds = is_hopeless, seconds
         self.is_about_the_key = is_about_the_key  # so that its other routes are tried last
         self.is_final = is_final  # no other route may be tried
+        self.silent = silent
 
     @property
     def _rank(self) -> int:
@@ -72,7 +76,7 @@ def key_unreadable(why: str) -> RouteFailed:
     return RouteFailed(Outcome.UNREACHABLE, refusal, is_hopeless=True)
 
 
-def unreachable(error: Unreachable) -> RouteFailed:
+def unreachable(error: Unreachable, *, silent: Extent | None) -> RouteFailed:
     timed_out = isinstance(error, TimedOut)
     problem = Problem.PROVIDER_TIMEOUT if timed_out else Problem.PROVIDER_UNREACHABLE
-    return RouteFailed(Outcome.UNREACHABLE, Refusal(problem, why=error))
+    return RouteFailed(Outcome.UNREACHABLE, Refusal(problem, why=error), silent=silent)

@@ -21,6 +21,7 @@ from . import failures
 from .destinations import OriginMismatch, Plan, plan_of
 from .failures import RouteFailed
 from .key_marks import KeyMarks
+from .pauses import Extent
 from .provider_request import unsigned_request
 
 
@@ -55,7 +56,7 @@ async def prepare(
         raise RouteFailed(Outcome.REFUSED, refusal, is_hopeless=True) from None
     except TokenServiceUnavailable as error:
         refusal = Refusal(Problem.TOKEN_SERVICE_UNAVAILABLE, why=error)
-        raise RouteFailed(Outcome.UNREACHABLE, refusal) from None
+        raise RouteFailed(Outcome.UNREACHABLE, refusal, silent=Extent.KEY) from None
     except CannotSign as error:
         refusal = Refusal(Problem.CANNOT_SIGN, why=error)
         raise RouteFailed(Outcome.UNREACHABLE, refusal, is_hopeless=True) from None

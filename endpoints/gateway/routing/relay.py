@@ -18,6 +18,7 @@ from endpoints.usage.recorder import UsageCounter
 from . import failures
 from .affinity import Affinity
 from .attempt import Attempt, Resources
+from .circuit_breaker import CircuitBreaker
 from .conversations import conversation_of
 from .destinations import plan_of
 from .failures import KeyRefused, RouteFailed
@@ -30,11 +31,13 @@ class Relay:
 
     def __init__(self, upstream: Upstream, usage: UsageCounter, executor: Executor) -> None:
         self._marks, self._pauses = KeyMarks(executor), Pauses()
+        self._breaker = CircuitBreaker(executor)
         self._affinity = Affinity(executor)
         self._resources = Resources(
             upstream=upstream,
             signing=Signing(upstream),
             pauses=self._pauses,
+            breaker=self._breaker,
             marks=self._marks,
             usage=usage,
             first_byte_seconds=settings.GATEWAY_FIRST_BYTE_SECONDS,
@@ -44,7 +47,8 @@ class Relay:
         )
 
     async def settle(self) -> None:
-        """Wait until every mark on a key is written."""
+        """Wait until everything about keys and routes is written."""
+        await self._breaker.close()
         await self._marks.close()
 
     async def serve(
@@ -64,6 +68,7 @@ class Relay:
             is_sticky = found.sticky and len(routes) > 1
             ordered = in_order(routes, conversation_of(request) if is_sticky else b"")
             waiting = self._pauses.put_last(ordered, called(request.call))
+            waiting = self._breaker.put_last(waiting)
         failed: RouteFailed | None = None
         while waiting:
             route = waiting.pop(0)

@@ -310,9 +310,9 @@ def _unreachable(url: URL, error: Exception) -> Unreachable:
         case ConnectionRefusedError():
             return Unreachable(host, "connection refused")
         case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return Unreachable(host, "connection closed")
+            return Unreachable(host, "connection closed", was_connected=True)
         case aiohttp.ClientResponseError():
-            return Unreachable(host, "the response is not valid HTTP")
+            return Unreachable(host, "the response is not valid HTTP", was_connected=True)
         case aiohttp.InvalidURL() | ValueError():
-            return Unreachable(host, "the request could not be sent")
+            return Unreachable(host, "the request could not be sent", was_connected=True)
     return Unreachable(host, "no connection")

@@ -25,8 +25,9 @@ class Unreachable(Exception):
     exist and one on a private network are one cause (docs/security.md).
     """
 
-    def __init__(self, host: str, cause: str) -> None:
+    def __init__(self, host: str, cause: str, *, was_connected: bool = False) -> None:
         super().__init__(f"Could not reach {host}: {cause}.")
+        self.was_connected = was_connected  # so that the request may be the reason
 
 
 class TimedOut(Unreachable):
@@ -48,6 +49,7 @@ class Unsendable(Unreachable):
 
     def __init__(self, cause: str) -> None:
         Exception.__init__(self, cause)
+        self.was_connected = False
 
 
 class ResponseBroken(Exception):

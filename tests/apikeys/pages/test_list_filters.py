@@ -125,6 +125,19 @@ def test_filters_are_combined(found: Any, make_key: MakeKey) -> None:
     assert found("expires=30&status=disabled") == []
 
 
+def test_restricted_keys_are_found_and_marked(
+    client: Client, found: Any, make_key: MakeKey
+) -> None:
+    make_key("good")
+    make_key("restricted")
+    put("restricted", restricted=True)
+
+    assert found("status=restricted") == ["restricted"]
+    page = client.get("/api-keys/")
+    assertContains(page, '<span class="badge warning">Restricted by provider</span>', 1)
+    assertContains(client.get("/"), "status=restricted")
+
+
 def test_unused_counts_keys_that_were_never_used_if_they_are_as_old(
     found: Any, make_key: MakeKey
 ) -> None:

@@ -119,6 +119,9 @@ def test_a_success_is_worth_something_only_where_a_wrong_key_is_known_to_be_refu
 
     assert result.outcome == (Verdict.WORKS if enforced else Verdict.UNCHECKABLE)
     assert (" accepts th" in result.message) == bool(enforced)
+    if result.reached_api:
+        assert enforced
+        assert kind not in EXCHANGES
 
 
 @pytest.mark.parametrize("kind", sorted(CALLED))

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from apikeys.models import ApiKey
-from endpoints.models import Endpoint, Route
+from apikeys.models import ApiKey, Restriction
+from endpoints.models import Endpoint, OpenCircuit, Route
+from endpoints.usage import metrics
 from endpoints.usage.counts import COUNTS
 from endpoints.usage.retention import trim_usage
 from tests.conftest import MakeEndpoint, MakeKey, MakeToken
@@ -161,6 +162,78 @@ def test_durations_are_a_cumulative_histogram(anonymous: Client, route: Route) -
     assert (total, count) == ({"search": 7.5}, {"search": 6})
 
 
+def test_the_time_to_first_byte_is_a_histogram_of_successful_requests(
+    anonymous: Client, route: Route
+) -> None:
+    use(
+        route,
+        requests=4,
+        client_errors=1,
+        first_byte_ms=450,
+        first_byte_within_50_ms=1,
+        first_byte_within_200_ms=2,
+    )
+
+    name = "gatehouse_time_to_first_byte_seconds"
+    buckets = values(anonymous, f"{name}_bucket", "le")
+    assert list(buckets.items())[:3] == [("0.05", 1), ("0.1", 1), ("0.2", 3)]
+    assert buckets["+Inf"] == 3
+    assert values(anonymous, f"{name}_sum", "endpoint") == {"search": 0.45}
+    assert values(anonymous, f"{name}_count", "endpoint") == {"search": 3}
+
+
+def test_the_days_to_expiry_are_those_of_the_next_expiring_keys(
+    anonymous: Client, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "SOONEST", 2)
+    now = timezone.now()
+    for name, days in (("a", 9), ("b", 3), ("c", 1), ("gone", -2), ("long-gone", -40), ("off", 1)):
+        make_key(name)
+        ApiKey.objects.filter(name=name).update(expires_at=now + days * DAY, enabled=name != "off")
+    make_key("never")
+
+    found = values(anonymous, "gatehouse_api_key_days_to_expiry", "api_key")
+
+    assert {name: round(days) for name, days in found.items()} == {"c": 1, "b": 3, "gone": -2}
+
+
+def test_restrictions_are_counted_by_key_and_cause(anonymous: Client, make_key: MakeKey) -> None:
+    key = ApiKey.objects.select_related("current").get(pk=make_key("restricted").pk)
+    facts = {"status": 403, "since": timezone.now(), "last_at": timezone.now()}
+    for model, cause in (("a", "not_permitted"), ("b", "not_permitted"), ("", "no_credit")):
+        Restriction.objects.create(version=key.current, model=model, cause=cause, **facts)
+
+    assert values(anonymous, "gatehouse_api_key_restrictions", "cause") == {
+        "no_credit": 1,
+        "not_permitted": 2,
+    }
+
+
+def test_open_circuits_are_those_of_current_credentials(
+    anonymous: Client, make_key: MakeKey
+) -> None:
+    version = make_key("dead").current
+    version.refresh_from_db()
+    ends = timezone.now() + DAY
+    OpenCircuit.objects.create(version=version, model="gpt-5", since=timezone.now(), until=ends)
+
+    found = [item for item in samples(anonymous) if item.name == "gatehouse_open_circuits"]
+    assert [(item.labels, item.value) for item in found] == [
+        ({"api_key": "dead", "provider": "openai", "model": "gpt-5"}, 1)
+    ]
+    ApiKey.objects.update(current=None)
+    assert not values(anonymous, "gatehouse_open_circuits", "api_key")
+
+
+def test_every_metric_says_what_it_is(anonymous: Client, route: Route) -> None:
+    use(route)
+    text = ask(anonymous).content.decode()
+
+    for family in text_string_to_metric_families(text):
+        assert family.documentation.endswith("."), family.name
+        assert family.type in ("counter", "gauge", "histogram"), family.name
+
+
 def test_tokens_and_routes_make_no_series_of_their_own(
     anonymous: Client, route: Route, make_token: MakeToken
 ) -> None:
@@ -234,5 +307,5 @@ def test_it_asks_the_database_as_often_for_many_as_for_one(
     for number in range(5):
         use(make_endpoint(f"endpoint-{number}", route.api_key).routes.get())
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(9):
         ask(anonymous)

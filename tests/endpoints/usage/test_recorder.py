@@ -20,7 +20,7 @@ from apikeys.models import ApiKey
 from endpoints.models import Endpoint, GatewayToken, Route
 from endpoints.usage import recorder
 from endpoints.usage.content_encoding import zstd
-from endpoints.usage.counts import LATENCIES, Counts, Outcome
+from endpoints.usage.counts import FIRST_BYTES, LATENCIES, Counts, Outcome
 from endpoints.usage.models import ALL_TIME, UsageBucket
 from endpoints.usage.response_parser import UsageParser
 from endpoints.usage.services import UsageKey, UsageOwner
@@ -174,6 +174,19 @@ def test_the_tokens_of_every_dialect_are_counted_by_the_hour_and_for_all_time(
         assert row.model == endpoint.routes.get().model
         assert (datetime.now(UTC) - row.last_at).total_seconds() < 60
         assert sum(getattr(row, name) for name in LATENCIES) == 1
+        assert sum(getattr(row, name) for name in FIRST_BYTES) == 1
+
+
+def test_the_first_byte_is_that_of_the_content(
+    gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
+) -> None:
+    make_endpoint("search", key_at(), model="stream-3-700")  # three chunks, 700 ms apart
+
+    chat(gateway, token, stream=True)
+
+    bucket = counted()
+    assert bucket.first_byte_ms + 1000 < bucket.duration_ms
+    assert sum(getattr(bucket, name) for name in FIRST_BYTES) == 1
 
 
 @pytest.mark.usefixtures("at_its_own_pace")
@@ -293,6 +306,7 @@ def test_an_error_is_counted_in_its_class(
         **dict.fromkeys((*names, "canceled"), 0),
         column: 1,
     }
+    assert not any(getattr(bucket, name) for name in FIRST_BYTES)
 
 
 def test_a_caller_that_hangs_up_is_counted_as_such(
