@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from apikeys.models import ApiKey
 from gatewayproject.console.views import with_query
@@ -30,7 +31,7 @@ class EndpointDraft:
     @classmethod
     def of_post(cls, data: QueryDict) -> Self:
         details = {name: data.get(name, "") for name in DETAILS}
-        flags = {name: _box.value_from_datadict(data, {}, name) for name in FLAGS}
+        flags = {name: _box.value_from_datadict(data, MultiValueDict(), name) for name in FLAGS}
         return cls(details, flags, typed_rows(data))
 
     def initial(self) -> dict[str, Any]:
