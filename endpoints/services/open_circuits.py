@@ -1,32 +1,36 @@
-"""Store which routes server processes try last because their provider does not respond."""
+"""Store which routes server processes try last because their provider does not respond.
+
+Times are those of the database's clock, because those of the machines may differ.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.db import models, transaction
+from django.db.models import ExpressionWrapper, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from apikeys.models import CredentialVersion
 from endpoints.models import OpenCircuit, Route
 
 # How long a row outlasts its pause: one request then tries the route, and takes some time.
 TRIAL = timedelta(seconds=30)
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 def store_open_circuit(version_id: UUID, model: str, *, seconds: float) -> None:
     """Store that requests try ``model`` last for ``seconds``. Removes what is past."""
-    now = timezone.now()
     with transaction.atomic():
-        OpenCircuit.objects.filter(until__lt=now - timedelta(hours=1)).delete()
+        OpenCircuit.objects.filter(until__lt=_from_now(-FORGOTTEN_AFTER)).delete()
         if CredentialVersion.objects.filter(pk=version_id).exists():  # not deleted meanwhile
-            until = now + timedelta(seconds=seconds) + TRIAL
+            until = _from_now(timedelta(seconds=seconds) + TRIAL)
             OpenCircuit.objects.update_or_create(
                 version_id=version_id,
                 model=model,
                 defaults={"until": until},
-                create_defaults={"since": now, "until": until},
+                create_defaults={"since": Now(), "until": until},
             )
 
 
@@ -37,7 +41,7 @@ def remove_open_circuit(version_id: UUID, model: str) -> None:
 
 def open_circuits() -> QuerySet[OpenCircuit]:
     """Return those that are open now."""
-    return OpenCircuit.objects.filter(until__gt=timezone.now())
+    return OpenCircuit.objects.filter(until__gt=Now())
 
 
 def open_circuits_of(routes: Iterable[Route]) -> dict[int, OpenCircuit]:
@@ -57,3 +61,7 @@ def open_circuits_of(routes: Iterable[Route]) -> dict[int, OpenCircuit]:
         if version is not None
     )
     return {pk: circuit for pk, circuit in found if circuit}
+
+
+def _from_now(span: timedelta) -> Combinable:
+    return ExpressionWrapper(Now() + span, output_field=models.DateTimeField())

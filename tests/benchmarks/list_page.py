@@ -156,6 +156,8 @@ def _put_on_a_schedule(key: ApiKey, chance: random.Random) -> None:
         key.refused_at = now
     elif fate < 0.02:
         key.enabled = False
+    elif fate < 0.03:
+        key.restricted = True
     elif fate < 0.22:
         key.expires_at = now + timedelta(days=chance.uniform(-5, 365))
 

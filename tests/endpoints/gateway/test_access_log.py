@@ -38,9 +38,10 @@ class Kept(logging.Handler):
 
 
 @pytest.fixture
-def kept(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+def kept(settings: Any, served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     """The log, turned on, and written at once."""
     settings.GATEWAY_ACCESS_LOG = True
+    served.start_afresh()
     monkeypatch.setattr(request_records, "WRITE_EVERY", 0.05)
     kept = Kept()
     access_log.logger.addHandler(kept)

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,13 +18,19 @@ from endpoints.gateway.routing import circuit_breaker
 from endpoints.gateway.routing.circuit_breaker import FAILURES, CircuitBreaker
 from endpoints.gateway.routing.pauses import Extent
 from endpoints.models import OpenCircuit, Route
+from endpoints.services.open_circuits import (
+    open_circuits,
+    remove_open_circuit,
+    store_open_circuit,
+)
 from gatewayproject.demo.provider import Provider
-from tests.conftest import MakeEndpoint
+from tests.conftest import MakeEndpoint, MakeKey
 from tests.endpoints.usage.test_metrics import samples
 from tests.gateway_fixtures import OTHER_KEY, KeyAt
 
 from .client import ask, chat, eventually
 from .event_loops import run
+from .server import Served
 from .test_routes import fallback, models_in, primary
 
 
@@ -204,10 +211,12 @@ def test_a_dead_primary_costs_only_a_few_requests_the_timeout(
     provider: Provider,
     token: str,
     settings: Any,
+    served: Served,
     key_at: KeyAt,
     make_endpoint: MakeEndpoint,
 ) -> None:
     settings.GATEWAY_CONNECT_SECONDS = 1.0
+    served.start_afresh()
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(8)]  # so that no other connection is accepted
@@ -228,8 +237,8 @@ def test_a_dead_primary_costs_only_a_few_requests_the_timeout(
         for each in waiting:
             each.close()
 
-    assert min(seconds[:FAILURES]) >= 1.0
-    assert sorted(seconds[FAILURES:])[3] < 1.0  # the median: one of them may be unlucky
+    assert min(seconds[:FAILURES]) >= 0.9
+    assert sorted(seconds[FAILURES:])[3] < 1.0  # the median
 
 
 @pytest.mark.usefixtures("long_pauses")
@@ -239,12 +248,14 @@ def test_a_provider_that_sends_nothing_is_tried_last(
     provider: Provider,
     token: str,
     settings: Any,
+    served: Served,
     key_at: KeyAt,
     make_endpoint: MakeEndpoint,
     retries: bool,
 ) -> None:
     settings.GATEWAY_FIRST_BYTE_SECONDS = 0.3
     settings.GATEWAY_RETRY_TIMEOUTS = retries
+    served.start_afresh()
     make_endpoint(
         "search", routes=[primary(key_at(), "slow-30000"), fallback(key_at("other"), "b")]
     )
@@ -261,10 +272,12 @@ def test_a_path_of_the_clients_choice_opens_no_circuit(
     provider: Provider,
     token: str,
     settings: Any,
+    served: Served,
     key_at: KeyAt,
     make_endpoint: MakeEndpoint,
 ) -> None:
     settings.GATEWAY_FIRST_BYTE_SECONDS = 0.3
+    served.start_afresh()
     make_endpoint("search", routes=[primary(key_at(), "a"), fallback(key_at("other"), "b")])
     for _ in range(FAILURES + 1):
         body = {"model": "slow-30000"}
@@ -336,3 +349,26 @@ def test_a_row_of_a_process_that_was_killed_does_not_stay(
     OpenCircuit.objects.create(version=version, model="a", since=long_ago, until=long_ago)
 
     assert "Not responding" not in client.get("/endpoints/search/").content.decode()
+
+
+@pytest.mark.django_db
+def test_an_open_circuit_is_stored_once_and_forgotten_later(make_key: MakeKey) -> None:
+    key = make_key("mine")
+    version, other = key.current_id, make_key("other").current_id
+    store_open_circuit(version, "a", seconds=5)
+    since = OpenCircuit.objects.get().since
+    store_open_circuit(version, "a", seconds=3600)
+
+    stored = OpenCircuit.objects.get()
+    assert stored.since == since
+    assert 3600 < (stored.until - since).total_seconds() < 3800
+    assert list(open_circuits()) == [stored]
+
+    OpenCircuit.objects.update(until=since - timedelta(hours=2))
+    assert not open_circuits().exists()
+    store_open_circuit(other, "", seconds=5)
+    store_open_circuit(uuid4(), "", seconds=5)  # credentials that were deleted meanwhile
+    assert [each.version_id for each in OpenCircuit.objects.all()] == [other]
+
+    remove_open_circuit(other, "")
+    assert not OpenCircuit.objects.exists()

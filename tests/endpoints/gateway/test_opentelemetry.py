@@ -63,7 +63,7 @@ def attributes(of: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Receiver]:
+def receiver(monkeypatch: pytest.MonkeyPatch, settings: Any, served: Served) -> Iterator[Receiver]:
     """A collector on loopback, and a gateway that exports to it."""
     receiver = Receiver()
 
@@ -86,6 +86,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Receive
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
     monkeypatch.setattr(request_records, "WRITE_EVERY", 0.05)
     settings.GATEWAY_OPENTELEMETRY = True
+    served.start_afresh()
     yield receiver
     server.shutdown()
     server.server_close()
@@ -256,6 +257,7 @@ def test_a_collector_that_is_away_stops_nothing(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     settings.GATEWAY_OPENTELEMETRY = True
+    served.start_afresh()
 
     assert chat(gateway, token).status == 200
     served.start_afresh()  # within 20 seconds
