@@ -45,14 +45,12 @@ def test_every_secret_is_a_file_that_is_mounted(name: str) -> None:
     for variable, value in values.items():
         if variable.endswith("_FILE"):
             assert Path(value).name in service["secrets"]
-            assert variable.removesuffix("_FILE") not in values
-        assert not re.search("KEY|PASSWORD|DATABASE_URL|TOKEN", variable.removesuffix("_FILE")) or (
-            variable.endswith("_FILE")
-        )
+        else:
+            assert not re.search("KEY|PASSWORD|DATABASE_URL|TOKEN", variable)
     for secret in service.get("secrets", []):
         file = CONTENT["secrets"][secret]["file"]
         assert file.startswith("./secrets/")
-        assert f"{Path(file).name}" in (ROOT / "docs/deploying.md").read_text()
+        assert Path(file).name in (ROOT / "docs/deploying.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["gatehouse", "prepare"])
@@ -94,7 +92,9 @@ def proxied(prepared: Installation, tmp_path: Path) -> Iterator[tuple[int, int]]
             process.wait(TIMEOUT)
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+@pytest.mark.skipif(
+    not (NGINX and shutil.which("openssl")), reason="nginx or openssl is not installed"
+)
 def test_nginx_serves_gatehouse_over_tls(proxied: tuple[int, int], tmp_path: Path) -> None:
     https, http = proxied
     context = ssl.create_default_context(cafile=tmp_path / "tls_certificate")
