@@ -32,4 +32,4 @@ ENV PATH=/opt/gatehouse/.venv/bin:$PATH \
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['UVICORN_PORT'] + '/healthz', timeout=2)"]
-CMD ["uvicorn", "gatewayproject.asgi:application", "--http", "gatewayproject.server.uvicorn_limits:Protocol", "--no-access-log", "--no-server-header"]
+CMD ["python", "-m", "gatewayproject.server"]

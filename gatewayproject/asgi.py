@@ -14,9 +14,9 @@ from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gatewayproject.settings")
 
-from .server.body_limit import App, limit_bodies, limit_sign_ins
-from .server.database_limits import limit_database_time
-from .server.graceful_shutdown import drain_before_exit
+from .server.body_limit import App, limit_bodies, limit_sign_ins, limit_waiting
+from .server.database_limits import limit_database_time, limit_this_thread
+from .server.graceful_shutdown import close_after, drain_before_exit, is_draining
 from .wsgi import application as pages
 
 # These need Django's apps, which the line above has made ready.
@@ -39,7 +39,9 @@ def _in_threads(number: int) -> App:
 
 
 _pages = limit_bodies(
-    limit_sign_ins(_in_threads(PAGE_THREADS), at_once=1, waiting=16),
+    limit_sign_ins(
+        limit_waiting(_in_threads(PAGE_THREADS), threads=PAGE_THREADS), at_once=1, waiting=16
+    ),
     max_body=MAX_PAGE_BODY,
     max_held=MAX_PAGE_BODIES,
 )
@@ -53,7 +55,7 @@ def running_gateway() -> Gateway:
     loop = asyncio.get_running_loop()
     gateway = _gateways.get(loop)
     if gateway is None:
-        gateway = _gateways[loop] = Gateway()
+        gateway = _gateways[loop] = Gateway(limit_this_thread)
     return gateway
 
 
@@ -78,7 +80,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             app = _static
         else:
             app = _pages
-        await app(scope, receive, send)
+        await app(scope, receive, close_after(send) if is_draining() else send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
     else:  # WebSocket, from a server without our Protocol: it makes a 403 of this
@@ -96,8 +98,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             running_gateway()
             await heartbeat.start()
         else:
-            await stop_gateway()
-            await heartbeat.stop()
+            await asyncio.gather(stop_gateway(), heartbeat.stop())
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -198,7 +198,7 @@ else:
 
 # How long a page waits for a lock, and on PostgreSQL for a statement, before it returns 503.
 PAGE_LOCK_SECONDS = env.float("PAGE_LOCK_SECONDS", default=3)
-PAGE_STATEMENT_SECONDS = env.float("PAGE_STATEMENT_SECONDS", default=15)
+PAGE_STATEMENT_SECONDS = env.float("PAGE_STATEMENT_SECONDS", default=5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Accounts ----------------------------------------------------------------------------------

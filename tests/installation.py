@@ -79,15 +79,13 @@ class Installation:
 
     @contextmanager
     def served(
-        self, *, socket_path: str = "", access_log: bool = False, **settings: str
+        self, *options: str, socket_path: str = "", port: int = 0, **settings: str
     ) -> "Iterator[Server]":
-        """Serve with uvicorn, as ``make run`` does, or on a Unix socket."""
-        port = 0 if socket_path else free_port()
-        arguments = ["-m", "uvicorn", "gatewayproject.asgi:application"]
+        """Serve with ``options``, as docs/operations.md says, on a port or on a Unix socket."""
+        port = 0 if socket_path else port or free_port()
+        arguments = ["-m", "gatewayproject.server"]
         arguments += ["--uds", socket_path] if socket_path else ["--port", str(port)]
-        arguments += ["--http", "gatewayproject.server.uvicorn_limits:Protocol"]
-        arguments += ["--access-log" if access_log else "--no-access-log"]
-        arguments += ["--no-server-header", "--timeout-graceful-shutdown", "2"]
+        arguments += options or ["--timeout-graceful-shutdown", "2"]
         with self.start(*arguments, **settings) as process:
             try:
                 server = Server(port, process, socket_path)
@@ -147,10 +145,12 @@ class Server:
         path: str,
         body: str | bytes | None = None,
         headers: dict[str, str] | None = None,
+        *,
+        timeout: float = 30,
     ) -> "Answer":
         """Send one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        connection.sock = self.connect()
+        connection.sock = self.connect(timeout=timeout)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()

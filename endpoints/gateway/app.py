@@ -5,6 +5,7 @@ import json
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 UNREAD_LIMIT = 16 * 1024  # bytes of a body that are skipped after a refusal, to keep a connection
 MAX_KNOWN_TOKENS = 10_000
+CLOSE_SECONDS = 5  # for the last counts to be written
 MAX_HEADERS = 256  # of a request; sorting as many takes well below a millisecond
 TRACE_HEADERS = ("traceparent", "tracestate")
 ENDPOINT_HEADER = b"x-gatehouse-endpoint"  # of calls that name no model
@@ -49,9 +51,10 @@ class ResponseAlreadyStarted(Exception):
 class Gateway:
     """Serves applications on the event loop that it was made on."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepare_thread: Callable[[], None] | None = None) -> None:
+        """``prepare_thread`` is called in the thread that writes to the database."""
         self.loop = asyncio.get_running_loop()
-        self._executor = ThreadPoolExecutor(1, "gateway-db")
+        self._executor = ThreadPoolExecutor(1, "gateway-db", prepare_thread)
         self._directory = open_directory()
         self._upstream = AiohttpUpstream(settings.GATEWAY_CONNECT_SECONDS)
         self._usage = UsageCounter(self._executor)
@@ -69,16 +72,21 @@ class Gateway:
         self._known_tokens: set[str] = set()  # digests of tokens that were in force
 
     async def close(self) -> None:
-        """Write what was counted, and close every connection."""
+        """Write what was counted, and close every connection. A silent database is not waited for:
+        the process has to end in time."""
         self._deadlines.stop()
-        await self._relay.settle()
-        await self._usage.close()
-        if self._records is not None:
-            await self._records.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._relay.settle()
+                await self._usage.close()
+                if self._records is not None:
+                    await self._records.close()
+                await self.loop.run_in_executor(self._executor, connections.close_all)
+        except TimeoutError:
+            logger.error("The database does not respond: the last counts may be lost.")
+        self._executor.shutdown(wait=False, cancel_futures=True)
         await self._directory.close()
         await self._upstream.close()
-        self._executor.submit(connections.close_all)
-        self._executor.shutdown()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         exchange = Exchange(scope["method"], receive, send)

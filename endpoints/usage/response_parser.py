@@ -10,9 +10,12 @@ import msgspec
 from .content_encoding import INVALID, decompressor
 
 # What is read of a response in one turn of the event loop takes a few milliseconds at most.
-MAX_KEPT = 4 * 1024 * 1024  # bytes of a response, or of one line of a stream, that are read
+MAX_INFLATED = 4 * 1024 * 1024  # bytes that one chunk may decode to
+MAX_WHOLE = 128 * 1024  # bytes of a response, or of a line of a stream, that are kept and parsed
+MAX_END = 32 * 1024  # bytes at each end of a longer one, where its counts are
 MAX_LINES = 1_000  # of a stream that arrive at once and may have counts; each has the total so far
 MAX_OBJECTS = 50_000  # in an array of responses
+_USAGE = re.compile(rb'(?<!\\)"usage(?:Metadata)?"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 _BEDROCK = re.compile(rb'"usage":(\{[^{}]*\})')
 
 # What is no count of tokens counts nothing; added up, these still fit into a database.
@@ -86,8 +89,9 @@ class UsageParser:
         self.tokens = Tokens()
         self._kept: list[bytes] = []
         self._size = 0  # of what is kept
+        self._is_long = False  # only the two ends of a document or a line are kept
         self._inflate = decompressor(encoding)
-        self._feed = self._feed_whole
+        self._feed = self._keep
         if content_type.startswith("text/event-stream"):
             self._feed = self._feed_lines
         elif content_type.startswith("application/vnd.amazon.eventstream"):
@@ -100,29 +104,32 @@ class UsageParser:
     def feed(self, chunk: bytes) -> None:
         if self._inflate is not None:
             try:
-                chunk = self._inflate.decompress(chunk, MAX_KEPT)
+                chunk = self._inflate.decompress(chunk, MAX_INFLATED)
             except INVALID:
                 self._feed, self._inflate = self._feed_nothing, None
         self._feed(chunk)
 
     def finish(self) -> Tokens:
         """Return what was found. Bytes that are no JSON count nothing."""
-        if self._kept and self._feed == self._feed_whole:
+        if self._is_long:
+            self._read_ends(*self._kept)
+        elif self._kept and self._feed == self._keep:
             self._read(b"".join(self._kept))
         elif self._kept and self._feed == self._feed_lines:
             self._feed_lines(b"\n")
-        self._kept = []
+        self._is_long, self._kept = False, []
         return self.tokens
-
-    def _feed_whole(self, chunk: bytes) -> None:
-        if not self._keep(chunk):
-            self._feed = self._feed_nothing
 
     def _feed_lines(self, chunk: bytes) -> None:
         end = chunk.rfind(b"\n") + 1
         if not end:
             self._keep(chunk)
             return
+        if self._is_long:
+            line, _, chunk = chunk.partition(b"\n")
+            self._read_ends(self._kept[0], (self._kept[1] + line)[-MAX_END:])
+            self._is_long, self._kept = False, []
+            end = chunk.rfind(b"\n") + 1
         lines = b"".join([*self._kept, chunk[:end]])
         self._kept, self._size = [], 0
         if end < len(chunk):
@@ -131,14 +138,16 @@ class UsageParser:
             if line.startswith(b"data:"):
                 self._read(line[5:])
 
-    def _keep(self, chunk: bytes) -> bool:
-        """Keep ``chunk`` with what is kept, or nothing if that is too much."""
-        self._size += len(chunk)
-        if self._size > MAX_KEPT:
-            self._kept, self._size = [], 0
-            return False
+    def _keep(self, chunk: bytes) -> None:
+        """Keep ``chunk`` with what is kept; only the ends of both if that is much."""
+        if self._is_long:
+            self._kept[1] = (self._kept[1] + chunk[-MAX_END:])[-MAX_END:]
+            return
         self._kept.append(chunk)
-        return True
+        self._size += len(chunk)
+        if self._size > MAX_WHOLE:
+            document = b"".join(self._kept)
+            self._is_long, self._kept = True, [document[:MAX_END], document[-MAX_END:]]
 
     def _feed_frames(self, chunk: bytes) -> None:
         data = b"".join([*self._kept, chunk])
@@ -160,6 +169,15 @@ class UsageParser:
                     self._note_document(found)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
+
+    def _read_ends(self, beginning: bytes, end: bytes) -> None:
+        """Take the last counts of a long document. In its strings, quotes are escaped."""
+        for part in (end, beginning):
+            for found in reversed(_USAGE.findall(part)):
+                with suppress(msgspec.DecodeError):
+                    if usage := _decode_usage(found):
+                        self._note(usage)
+                        return
 
     def _note_document(self, found: _Document) -> None:
         self._note(_decode_usage(found.usage) or _decode_usage(found.usageMetadata))

@@ -25,6 +25,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 SIGN_IN = "/login/"
 BODY_SECONDS = 30  # for a client to send a whole form
 SIGN_IN_SECONDS = 5  # to wait for a turn
+THREAD_SECONDS = 5  # for a page to wait for a thread; they may all wait for the database
 UNCOUNTED = 16 * 1024  # bytes of each body, about as much as headers: enough for most forms
 SIGN_INS_FULL = b"503: too many people are signing in right now. Try again in a few seconds.\n"
 REFUSALS = {
@@ -111,6 +112,25 @@ def limit_sign_ins(app: App, *, at_once: int, waiting: int) -> App:
             present -= 1
 
     return in_turn
+
+
+def limit_waiting(app: App, *, threads: int) -> App:
+    """Pass as many concurrent requests to ``app`` as it has threads. Others wait for a while, then
+    get 503."""
+    free = asyncio.Semaphore(threads)
+
+    async def with_thread(scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(THREAD_SECONDS):
+                await free.acquire()
+        except TimeoutError:
+            return await _refuse(send, 503, REFUSALS[503])
+        try:
+            return await app(scope, receive, send)
+        finally:
+            free.release()
+
+    return with_thread
 
 
 async def _body(

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -19,6 +20,8 @@ from django.dispatch import receiver
 
 WsgiApp = Callable[[Any, Any], Iterable[bytes]]
 
+ANSWER_SECONDS = 1  # for the server to report that a statement took too long
+HEALTH_SECONDS = 2  # for a kept connection to respond before it is used again
 READ_ONLY = "25006"  # the SQLSTATE
 RANDOM_PAGE_COST = 1.1  # relative to a sequential read
 
@@ -37,7 +40,7 @@ def limit_database_time(app: WsgiApp) -> WsgiApp:
 
 def limit_this_thread() -> None:
     """Give the database connections that this thread opens the same limits."""
-    _thread.serves_pages = True
+    _thread.is_limited = True
 
 
 def is_read_only(error: BaseException) -> bool:
@@ -47,7 +50,7 @@ def is_read_only(error: BaseException) -> bool:
 
 @receiver(connection_created, dispatch_uid="page limits")
 def set_limits(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    if not getattr(_thread, "serves_pages", False):
+    if not getattr(_thread, "is_limited", False):
         return
     lock, statement = (
         int(seconds * 1000)
@@ -57,9 +60,33 @@ def set_limits(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
         if connection.vendor == "sqlite":
             cursor.execute(f"PRAGMA busy_timeout = {lock}")
         else:
+            if statement:
+                _limit_waits(connection, settings.PAGE_STATEMENT_SECONDS + ANSWER_SECONDS)
             cursor.execute(
                 "SELECT set_config('lock_timeout', %s, false),"
                 " set_config('statement_timeout', %s, false),"
                 " set_config('random_page_cost', %s, false)",
                 [str(lock), str(statement), str(RANDOM_PAGE_COST)],
             )
+
+
+def _limit_waits(wrapper: Any, seconds: float) -> None:
+    """Close the connection of ``wrapper`` if the server does not respond in time.
+
+    TCP does not notice a server that is stopped, or a proxy that forwards nothing: the kernel there
+    still acknowledges packets.
+    """
+    connection: psycopg.Connection = wrapper.connection
+    wait = connection.wait
+
+    def wait_in_time(gen: Any, **options: Any) -> Any:
+        is_kept = wrapper.health_check_enabled and not wrapper.health_check_done
+        options["timeout"] = HEALTH_SECONDS if is_kept else seconds
+        try:
+            return wait(gen, **options)
+        except psycopg.OperationalError:
+            if connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                connection.close()  # the time is over, and its statement may still be running
+            raise
+
+    connection.wait = wait_in_time  # type: ignore[assignment,method-assign]

@@ -21,6 +21,8 @@ from apikeys.sealing import master_keys
 from apikeys.services.sqlite_wal import settle_erasing
 from gatewayproject.version import version
 
+from .database_limits import limit_this_thread
+
 logger = logging.getLogger(__name__)
 
 MAX_WAIT = 3  # seconds that startup and shutdown wait for the database
@@ -48,6 +50,7 @@ class Heartbeat:
             await asyncio.to_thread(self._thread.join, MAX_WAIT)
 
     def _run(self) -> None:
+        limit_this_thread()
         self._try(lambda: ServerProcess.objects.forgotten().delete())
         while not self._stopping.is_set():
             self._try(self._record)

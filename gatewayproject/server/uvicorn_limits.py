@@ -7,7 +7,10 @@ which is when httpx uses them again. It takes this class with
 """
 
 import asyncio
+import select
+import socket
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import httptools
@@ -23,6 +26,8 @@ from endpoints.gateway.http.problems import Problem, Refusal
 
 MAX_HEADER_BYTES = 64 * 1024  # bytes
 MAX_PIPELINED = 100  # requests of a connection that wait for the one being answered
+TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # of Linux, where Python has no name
+MAX_UNSENT = 128 * 1024  # bytes that the kernel keeps for a client that does not read
 HEADER_SECONDS = 30  # for a client to send all headers
 KEEP_ALIVE_SECONDS = 75  # at least: as long as nginx, and longer than SDKs keep idle connections
 CHECK_EVERY = 5  # seconds: how late that may be noticed
@@ -61,6 +66,10 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        with suppress(OSError):  # a Unix socket
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, MAX_UNSENT
+            )
         self.timeout_keep_alive = max(self.timeout_keep_alive, KEEP_ALIVE_SECONDS)
         self.pipeline = Pipeline()
         self._since = self.loop.time()
@@ -69,6 +78,19 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_check.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close an idle connection when the server stops, unless a request is just arriving: a
+        client that has sent one cannot tell whether it was served."""
+        if self.cycle is None or (self.cycle.response_complete and self._has_unread_data()):
+            self.loop.call_later(LINGER_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
+
+    def _has_unread_data(self) -> bool:
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
 
     def data_received(self, data: bytes) -> None:
         if len(data) > MAX_HEADER_BYTES:

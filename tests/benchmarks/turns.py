@@ -11,7 +11,7 @@ from time import thread_time
 
 from apikeys.catalogue.provider_errors import MAX_BODY, facts_of, meaning_of
 from endpoints.gateway.routing.event_stream import EventStream
-from endpoints.usage.response_parser import MAX_KEPT, UsageParser
+from endpoints.usage.response_parser import MAX_WHOLE, UsageParser
 from tests.endpoints.gateway.test_event_loop_turns import (
     AT_ONCE,
     DOCUMENTS,
@@ -21,7 +21,7 @@ from tests.endpoints.gateway.test_event_loop_turns import (
     of_size,
 )
 
-ORDINARY = of_size(MAX_KEPT, b'{"x":"', b"x", b'","usage":{"prompt_tokens":1}}')
+ORDINARY = of_size(MAX_WHOLE, b'{"x":"', b"x", b'","usage":{"prompt_tokens":1}}')
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def test_no_access_log_option_is_respected(prepared: Installation) -> None:
 
 def test_logged_requests_have_no_query(prepared: Installation) -> None:
     """Google's older clients put their gateway token in it."""
-    with prepared.served(access_log=True) as server:
+    with prepared.served("--access-log") as server:
         server.ask("GET", "/gateway/v1/models?key=CANARY")
 
     assert re.search(r'uvicorn\.access: .*"GET /gateway/v1/models HTTP/1\.1" 401', server.log[0])

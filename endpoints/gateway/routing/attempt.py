@@ -180,7 +180,7 @@ class Attempt:
             self._is_sent = True
             response = await self._resources.upstream.send(prepared.request)
             if self._request.call.has_links:
-                response = RelativeLinks(response, prepared.plan.base_url)
+                response = RelativeLinks(response, prepared.plan.base_url, self._note_piece)
             headers = sort_response_headers(response.headers, prepared.secrets)
             if 200 <= response.status < 400 and response.status not in REDIRECTS:
                 return await self._pass_on(response, headers, prepared)
@@ -232,6 +232,10 @@ class Attempt:
             headers.length = len(failure.error)
             status, error = status_within(failure.error), ErrorBody(failure.error)
             return await self._fail_with(status, response.headers, headers, error, prepared)
+
+    def _note_piece(self) -> None:
+        """Wait anew for the rest of a body of which nothing can be passed on yet."""
+        self._deadline.expire_in(self._resources.idle_seconds)
 
     def _note_served(self) -> None:
         """The response begins. Forget what was wrong with the route."""

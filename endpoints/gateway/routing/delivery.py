@@ -106,7 +106,11 @@ class Delivery:
             await exchange.end(refusal.event(exchange.dialect, exchange.request_id))
 
     async def _send_whole(self, response: UpstreamResponse) -> Outcome:
-        body = await response.read()
+        pieces = []
+        async for piece in response.chunks():
+            pieces.append(piece)
+            self._deadline.expire_in(self._idle_seconds)
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._needs_answer(response.status):
             self._check_answer(body)
         self._on_answer()

@@ -6,7 +6,7 @@ whatever that says, and resolve a path against their own base URL, which is the 
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 from endpoints.gateway.http.headers import sort_response_headers
@@ -21,8 +21,11 @@ _LINK = re.compile(rf'("{_KEY}"\s*:\s*)("[^"\\]*(?:\\.[^"\\]*)*")'.encode(), re.
 class RelativeLinks:
     """A response without the provider's address in its links."""
 
-    def __init__(self, response: UpstreamResponse, base_url: str) -> None:
-        self._response, self._base_url = response, base_url
+    def __init__(
+        self, response: UpstreamResponse, base_url: str, on_piece: Callable[[], None]
+    ) -> None:
+        """``on_piece`` is called whenever some of the body has come."""
+        self._response, self._base_url, self._on_piece = response, base_url, on_piece
 
     @property
     def status(self) -> int:
@@ -31,9 +34,6 @@ class RelativeLinks:
     @property
     def headers(self) -> Headers:
         return self._response.headers
-
-    async def read(self) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body at once. Raises ``ResponseBroken`` if links cannot be looked for."""
@@ -49,6 +49,7 @@ class RelativeLinks:
             if is_error:
                 yield chunk
                 continue
+            self._on_piece()
             kept.append(chunk)
             size += len(chunk)
             if size > MAX_KEPT:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import select
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -32,7 +33,8 @@ CLOSING_SECONDS = 2
 MAX_HEADER = 32 * 1024  # bytes of one line of the response headers
 MAX_FRAMING = 256 * 1024  # bytes of headers, trailers and the like, until more of the body comes
 MAX_INTERIM = 20  # 1xx responses to one request
-BUFFER = 64 * 1024  # bytes of a body that aiohttp keeps unread, in 4,000 chunks at most
+BUFFER = 32 * 1024  # bytes of a body that aiohttp keeps unread, in 4,000 chunks at most
+RECEIVED_AHEAD = 64 * 1024  # bytes that the kernel receives before they are read
 PIECE = 8 * 1024  # bytes parsed before those limits are checked again, about 4 ms of 1xx responses
 
 _KEEP_ALIVE = re.compile(r"(?:\A|[\s,;])timeout=(\d{1,4})", re.IGNORECASE)  # RFC 2068, 19.7.1.1
@@ -170,12 +172,6 @@ class AiohttpResponse:
         self.status = response.status
         self.headers = response.raw_headers
 
-    async def read(self) -> bytes:
-        try:
-            return await self._response.read()
-        except _BROKEN as error:
-            raise ResponseBroken(type(error).__name__) from None
-
     async def chunks(self) -> AsyncIterator[bytes]:
         content, size = self._response.content, 0
         try:
@@ -192,6 +188,14 @@ class AiohttpResponse:
             self._response.close()
         else:
             self._response.release()
+
+
+def _bounded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that receives only a little ahead: what waits for a client that does not read
+    is held by the kernel as well."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_AHEAD)
+    return made
 
 
 @cache
@@ -214,6 +218,7 @@ class AiohttpUpstream:
             ttl_dns_cache=10,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             ssl=tls_context(),
+            socket_factory=_bounded_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -87,10 +87,6 @@ class UpstreamResponse(Protocol):
     @property
     def headers(self) -> Headers: ...
 
-    async def read(self) -> bytes:
-        """Return the whole body. Raises ``ResponseBroken``."""
-        ...
-
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes. Raises ``ResponseBroken``."""
         ...

@@ -99,7 +99,7 @@ async def ask(upstream: AiohttpUpstream, provider: Talkative, text: bytes, *, ne
     async def body() -> bytes:
         answer = await upstream.send(Request("GET", provider.url, [], b""))
         try:
-            return await answer.read()
+            return b"".join([chunk async for chunk in answer.chunks()])
         finally:
             answer.close()
 

@@ -19,7 +19,7 @@ from endpoints.gateway.routing.error_responses import MAX_ERROR, ErrorBody
 from endpoints.gateway.routing.event_stream import EventStream
 from endpoints.gateway.upstream.aiohttp_client import BUFFER, AiohttpUpstream
 from endpoints.gateway.upstream.client import Request
-from endpoints.usage.response_parser import MAX_KEPT, MAX_LINES, UsageParser
+from endpoints.usage.response_parser import MAX_LINES, MAX_WHOLE, UsageParser
 
 from .event_loops import run
 
@@ -111,16 +111,16 @@ def test_many_small_chunks_are_parsed_and_read_in_many_turns(settings: Any, chun
 
 
 DOCUMENTS = {
-    "lists": of_size(MAX_KEPT, b'{"x":[', b"[],", b"1]}"),
-    "numbers": of_size(MAX_KEPT, b'{"x":[', b"1,", b"1]}"),
-    "keys": of_size(MAX_KEPT, b"{", b'"a":1,', b'"a":1}'),
-    "lists in a message": of_size(MAX_KEPT, b'{"message":[', b"[],", b"1]}"),
-    "lists in a response": of_size(MAX_KEPT, b'{"response":{"x":[', b"[],", b"1]}}"),
-    "array": of_size(MAX_KEPT, b"[", b"{},", b"{}]"),
-    "array of counts": of_size(MAX_KEPT, b"[", b'{"usage":{}},', b"{}]"),
-    "many counts": of_size(MAX_KEPT, b"{", b'"usage":{"prompt_tokens":1},', b'"a":1}'),
-    "deep": of_size(MAX_KEPT, b'{"message":', b"["),
-    "space": of_size(MAX_KEPT, b"", b" ", b"{}"),
+    "lists": of_size(MAX_WHOLE, b'{"x":[', b"[],", b"1]}"),
+    "numbers": of_size(MAX_WHOLE, b'{"x":[', b"1,", b"1]}"),
+    "keys": of_size(MAX_WHOLE, b"{", b'"a":1,', b'"a":1}'),
+    "lists in a message": of_size(MAX_WHOLE, b'{"message":[', b"[],", b"1]}"),
+    "lists in a response": of_size(MAX_WHOLE, b'{"response":{"x":[', b"[],", b"1]}}"),
+    "array": of_size(MAX_WHOLE, b"[", b"{},", b"{}]"),
+    "array of counts": of_size(MAX_WHOLE, b"[", b'{"usage":{}},', b"{}]"),
+    "many counts": of_size(MAX_WHOLE, b"{", b'"usage":{"prompt_tokens":1},', b'"a":1}'),
+    "deep": of_size(MAX_WHOLE, b'{"message":', b"["),
+    "space": of_size(MAX_WHOLE, b"", b" ", b"{}"),
 }
 
 
@@ -186,7 +186,7 @@ LINES = {
 def test_counts_are_looked_for_in_lines_of_any_shape(lines: bytes, encoding: str) -> None:
     if encoding:
         deflate = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-        lines = deflate.compress(lines * (MAX_KEPT // len(lines))) + deflate.flush()
+        lines = deflate.compress(lines * (MAX_WHOLE // len(lines))) + deflate.flush()
 
     assert steps_of(lambda: UsageParser("text/event-stream", encoding).feed(lines)) <= MAX_STEPS
 

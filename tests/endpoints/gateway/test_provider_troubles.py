@@ -162,6 +162,32 @@ def test_silence_is_a_504(
     eventually(lambda: provider.aborted == 1, seconds=10)
 
 
+@pytest.mark.parametrize("path", [CHAT, "/gateway/anthropic/v1/messages/batches/b1"])
+def test_the_idle_limit_is_between_two_pieces_of_a_short_body(
+    gateway: str,
+    provider: Provider,
+    token: str,
+    settings: Any,
+    key_at: KeyAt,
+    make_endpoint: MakeEndpoint,
+    path: str,
+) -> None:
+    settings.GATEWAY_IDLE_SECONDS = 2
+    is_chat = path == CHAT
+    make_endpoint("search", key_at(kind="openai" if is_chat else "anthropic"))
+    pieces = [b'{"id":"', *[b"x"] * 40, b'"}']
+    length = str(sum(map(len, pieces)))
+    provider.next_responses(Response(headers={"content-length": length}, chunks=pieces, pause=0.1))
+
+    answer = (
+        chat(gateway, token)
+        if is_chat
+        else ask(gateway, path.removeprefix("/gateway"), token=token, method="GET")
+    )
+
+    assert (answer.status, len(answer.body)) == (200, int(length))
+
+
 # In the middle of a stream
 
 TROUBLES = [("cut", "provider_broke_off"), ("stall", "provider_timeout")]

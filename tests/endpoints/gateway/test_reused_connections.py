@@ -59,7 +59,7 @@ async def served(serve: Serve) -> AsyncIterator[tuple[ClosingProvider, Callable[
     async def post() -> bytes:
         response = await upstream.send(Request("POST", url, [], BODY))
         try:
-            return await response.read()
+            return b"".join([chunk async for chunk in response.chunks()])
         finally:
             response.close()
 
