@@ -91,6 +91,7 @@ GATEWAY_FIRST_BYTE_SECONDS = env.float("GATEWAY_FIRST_BYTE_SECONDS", default=600
 GATEWAY_IDLE_SECONDS = env.float("GATEWAY_IDLE_SECONDS", default=600, least=0.1)
 GATEWAY_SSE_KEEP_ALIVE_SECONDS = env.float("GATEWAY_SSE_KEEP_ALIVE_SECONDS", default=0)
 GATEWAY_RETRY_TIMEOUTS = env.bool("GATEWAY_RETRY_TIMEOUTS", default=False)
+GATEWAY_MAX_STALENESS = env.float("GATEWAY_MAX_STALENESS", default=0)
 
 # After SIGTERM: how long /readyz fails before the server stops listening.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0 if TRIAL else 3)
@@ -255,6 +256,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "gatehouse_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "gatehouse_csrf"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "gatewayproject.accounts.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600, least=60)
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "gatewayproject.views.csrf_failure"

@@ -1,14 +1,17 @@
 """/metrics: usage of the gateway, for Prometheus.
 
-Everything is read from the database, so it is the same in every process and survives restarts.
+Usage is read from the database, so it is the same in every process and survives restarts.
+``process_registry`` has what is of one process, and is there without the database.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
@@ -29,6 +32,9 @@ from endpoints.models import Endpoint
 from .counts import COUNTS, LATENCIES, Counts
 from .latency import LATENCY_BOUNDS
 from .models import ALL_TIME, UsageBucket
+
+logger = logging.getLogger(__name__)
+process_registry = CollectorRegistry()
 
 Usage = Mapping[tuple[str, ...], Counts]  # by LABELS
 Keys = Mapping[UUID, tuple[str, str, bool]]
@@ -70,8 +76,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
         )
     registry = CollectorRegistry()
-    registry.register(GatewayCollector())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    exposition = generate_latest(process_registry)
+    try:
+        registry.register(GatewayCollector())
+        exposition += generate_latest(registry)
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("Metrics without usage: %s", type(error.__cause__ or error).__name__)
+    return HttpResponse(exposition, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class GatewayCollector(Collector):

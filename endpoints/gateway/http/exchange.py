@@ -95,6 +95,7 @@ class Exchange:
         "method",
         "native_path",
         "request_id",
+        "stale_seconds",
     )
 
     def __init__(
@@ -106,12 +107,15 @@ class Exchange:
         self.client_headers: Sequence[tuple[str, str]] = ()
         self.request_id = f"req_{_random_bits(96):024x}"
         self.has_begun = False
+        self.stale_seconds: int | None = None  # since the token and the endpoint were read
         # Whether more of a body may follow than is skipped on a connection that is kept.
         self.has_unread_body = method in ("POST", "PUT", "PATCH")
 
     async def begin(self, status: int, headers: RawHeaders) -> None:
         self.has_begun = True
-        ours = ((b"x-gatehouse-request-id", self.request_id.encode()), *PRIVATE_AND_INERT)
+        ours = [(b"x-gatehouse-request-id", self.request_id.encode()), *PRIVATE_AND_INERT]
+        if self.stale_seconds is not None:
+            ours.append((b"x-gatehouse-stale", b"%d" % self.stale_seconds))
         start = {"type": "http.response.start", "status": status, "headers": [*headers, *ours]}
         await self._send(start)
 
