@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.expressions import Combinable
+
 from gatewayproject.accounts.actors import Actor
 
 from .models import ApiKey
@@ -53,6 +56,10 @@ class Registry(Protocol):
 
     def counts(self, ids: Iterable[UUID]) -> Mapping[UUID, int]: ...
 
+    def count(self) -> Combinable:
+        """Return the same as a column of a query for API keys."""
+        ...
+
     def replace(
         self, api_keys: Collection[ApiKey], replacement: ApiKey | None, *, by: Actor
     ) -> None:
@@ -73,6 +80,9 @@ class _Nothing:
 
     def counts(self, ids: Iterable[UUID]) -> Mapping[UUID, int]:
         return {}
+
+    def count(self) -> Combinable:
+        return Value(0)
 
     def replace(
         self, api_keys: Collection[ApiKey], replacement: ApiKey | None, *, by: Actor

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -66,15 +67,26 @@ class HashingBusyMiddleware:
 class DatabaseUnavailableMiddleware:
     """Respond 503 with Retry-After while the database is locked, full, read-only or unavailable.
 
-    The session is loaded here rather than later, so that its failure shows the same page.
+    The session is loaded here rather than later, so that its failure shows the same page. Its query
+    also shows whether a kept connection still works: nothing has been done, so it can be repeated.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+        is_kept = has_session and connection.connection is not None
+        if is_kept:
+            connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs
         try:
-            request.user.is_authenticated  # noqa: B018 - loads the session and the account
+            try:
+                request.user.is_authenticated  # noqa: B018 - loads the session and the account
+            except (OperationalError, InterfaceError):
+                if not is_kept or connection.in_atomic_block:
+                    raise
+                connection.close()
+                request.user.is_authenticated  # noqa: B018
         except DatabaseError as error:
             if response := self.process_exception(request, error):
                 return response

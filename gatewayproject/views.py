@@ -70,6 +70,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     )
 
 
+DATABASE_AWAY = "the database is not available"
+DATABASE_READ_ONLY = "the database is read-only"
 MISSING_MASTER_KEY = (
     "stored credentials need a master key that is not in FERNET_KEYS. See “Missing master keys” in "
     "docs/rotation.md"
@@ -115,11 +117,11 @@ def reason_not_ready() -> str:
         return "static files are missing. Run “python manage.py prepare”"
     try:
         if _database_is_read_only():
-            return "the database is read-only"
+            return DATABASE_READ_ONLY
         if missing_master_keys():
             return MISSING_MASTER_KEY
     except DatabaseError:
-        return "the database is not available"
+        return DATABASE_AWAY
     return ""
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Count
+from django.utils.functional import cached_property
 
 from apikeys.models import ApiKey, AuthScheme, Environment
 from apikeys.models.api_key_queries import ApiKeyQuerySet
@@ -14,6 +15,10 @@ from apikeys.models.deadlines import Status
 MAX_TEAMS = 200  # in the choice; a search finds the rest
 EXPIRES = [("", "Any expiry")] + [(str(days), f"Expires in {days} days") for days in (7, 30, 90)]
 UNUSED = [("", "Any use")] + [(str(days), f"Unused for {days} days") for days in (30, 90, 365)]
+
+
+def _provider_name(scheme: AuthScheme) -> str:
+    return scheme.provider.name.casefold()
 
 
 class Choices(NamedTuple):
@@ -50,13 +55,21 @@ class ApiKeyListForm(forms.Form):
         super().__init__(data, auto_id="filter_%s")
         self.is_valid()
 
+    @cached_property
+    def schemes(self) -> dict[int, AuthScheme]:
+        """What the list shows of all schemes, by primary key."""
+        return (
+            AuthScheme.objects.select_related("provider")
+            .only("ambient", "transport", "provider__slug", "provider__name")
+            .in_bulk()
+        )
+
     def choices(self) -> Choices:
         """Count the keys of each provider and team, in one pass over one index."""
         providers: Counter[tuple[str, str]] = Counter()
         teams: Counter[str] = Counter()
-        schemes = AuthScheme.objects.order_by("provider__name")
-        rows = schemes.values_list("pk", "provider__slug", "provider__name")
-        names = {scheme: (slug, name) for scheme, slug, name in rows}
+        schemes = sorted(self.schemes.values(), key=_provider_name)
+        names = {scheme.pk: (scheme.provider.slug, scheme.provider.name) for scheme in schemes}
         counted = ApiKey.objects.order_by().values_list("team", "scheme").annotate(count=Count("*"))
         for team, scheme, count in counted:
             providers[names[scheme]] += count

@@ -138,12 +138,8 @@ class ApiKeyQuerySet(NamedQuerySet["ApiKey"]):
         return self.with_details().select_related("pending", "previous")
 
     def for_list(self) -> "ApiKeyQuerySet":
-        """Bring along what a row of the list shows. Rows share their schemes, which are few."""
-        schemes = AuthScheme.objects.select_related("provider").only(
-            "ambient", "transport", "provider__slug", "provider__name"
-        )
-        rows = self.select_related("current").prefetch_related(models.Prefetch("scheme", schemes))
-        return rows.only(
+        """Bring along what a row of the list shows, but for its scheme: rows share the few."""
+        return self.select_related("current").only(
             "name",
             "environment",
             "credentials_changed_at",

@@ -140,11 +140,12 @@ class _Edit:
         values: dict[str, Any] = {name: getattr(api_key, name) for name in (*DETAILS, "config")}
         values["name_key"] = name_key_of(api_key.name)
         if self.version is None:
+            expires_at = None if current is None else current.expires_at
             if current is not None:
                 current.expires_at = api_key.expires_at
             values |= api_key.columns_with(current)
             versions.swap(stored, rev=stored.rev, **values)
-            if current is not None:
+            if current is not None and current.expires_at != expires_at:
                 current.save(update_fields=["expires_at"])
         else:
             if current is not None and not self.parts:  # the same, encrypted for other origins

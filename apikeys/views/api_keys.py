@@ -49,13 +49,14 @@ def api_key_list(request: HttpRequest) -> HttpResponse:
     keys = form.keys()
     page = page_of(
         keys.parts_sorted_by(form.sort_key),
-        ApiKey.objects.for_list(),
+        ApiKey.objects.for_list().annotate(endpoint_count=blast_radius.registry().count()),
         request.GET.get("page"),
         whole=keys,
     )
-    counts = blast_radius.registry().counts([api_key.pk for api_key in page])
+    for api_key in page:
+        api_key.scheme = form.schemes[api_key.scheme_id]
     urls = {name: reverse(f"apikeys:{name}", args=[ANY_KEY]) for name in ROW_PAGES}
-    rows = [_row(api_key, urls, counts.get(api_key.pk, 0)) for api_key in page]
+    rows = [_row(api_key, urls) for api_key in page]
     position = ListPosition(request.GET.urlencode())
     return_here = urlencode({"next": position.url}) if position.query else ""
     context = {
@@ -71,7 +72,7 @@ def api_key_list(request: HttpRequest) -> HttpResponse:
     return render(request, "apikeys/list.html", context)
 
 
-def _row(api_key: ApiKey, urls: Mapping[str, str], endpoint_count: int) -> dict[str, Any]:
+def _row(api_key: Any, urls: Mapping[str, str]) -> dict[str, Any]:
     """Return what a row shows. ``urls`` are those of ``ANY_KEY``, reversed once a page."""
     provider = api_key.provider
     statuses = api_key.statuses()
@@ -88,7 +89,7 @@ def _row(api_key: ApiKey, urls: Mapping[str, str], endpoint_count: int) -> dict[
         "ambient": api_key.scheme.ambient,
         "environment": api_key.environment,
         "environment_label": api_key.get_environment_display(),
-        "endpoint_count": endpoint_count,
+        "endpoint_count": api_key.endpoint_count,
         "last_used": api_key.last_used_at,
         "expires": api_key.expires_at,
         "updated": api_key.credentials_changed_at,

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from endpoints.usage.recorder import UsageCounter
 
@@ -25,7 +25,8 @@ from .http.problems import Problem, Refusal
 from .http.request_body import RequestReader
 from .http.uploads import MEGABYTE
 from .lookup.authorization import check_admission, check_token
-from .lookup.directory import DatabaseUnavailable, Directory
+from .lookup.directory import DatabaseUnavailable, Directory, Found
+from .lookup.last_known import LastKnownDirectory
 from .lookup.postgres import PostgresDirectory
 from .lookup.sqlite import SqliteDirectory
 from .models_endpoint import describe_endpoint, list_endpoints
@@ -55,7 +56,7 @@ class Gateway:
         """``prepare_thread`` is called in the thread that writes to the database."""
         self.loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(1, "gateway-db", prepare_thread)
-        self._directory = open_directory()
+        self._directory = LastKnownDirectory(open_directory(), settings.GATEWAY_MAX_STALENESS)
         self._upstream = AiohttpUpstream(settings.GATEWAY_CONNECT_SECONDS)
         self._usage = UsageCounter(self._executor)
         self._deadlines = Deadlines()
@@ -97,8 +98,9 @@ class Gateway:
                 await self._serve(exchange, deadline, scope, receive)
         except Refusal as refusal:
             await exchange.refuse(refusal, close=exchange.has_unread_body)
-        except DatabaseUnavailable:
-            logger.error("The gateway cannot read its database.")
+        except (DatabaseUnavailable, DatabaseError, InterfaceError):
+            if exchange.has_begun:
+                raise ResponseAlreadyStarted from None
             await exchange.refuse(Refusal(Problem.DATABASE_AWAY))
         except ClientDisconnected:
             return
@@ -147,16 +149,11 @@ class Gateway:
                 body = await self._reader.read(exchange, deadline, call, headers, receive, memory)
                 name = call.endpoint or getattr(body, "endpoint", "")
                 if not name and call.is_open:
-                    name = await self._endpoint_without_model(digest, scope["headers"])
+                    name = await self._endpoint_without_model(exchange, digest, scope["headers"])
             except Refusal:
-                found = await self._directory.find(digest, "")
-                if record is not None:
-                    record.note_found(found, "")
-                check_token(found)  # that error comes first
+                check_token(await self._find(exchange, digest))  # that error comes first
                 raise
-            found = await self._directory.find(digest, name if is_name(name) else "")
-            if record is not None:
-                record.note_found(found, name)
+            found = await self._find(exchange, digest, name)
             if found is None or found.revoked:
                 self._known_tokens.discard(digest)
             is_unknown = found is not None and found.endpoint_id is None
@@ -166,45 +163,50 @@ class Gateway:
             )
             await self._relay.serve(exchange, deadline, request, found)
 
+    async def _find(self, exchange: Exchange, digest: str, name: str = "") -> Found | None:
+        """Look up the token and the endpoint, and mark a response that is based on old data."""
+        found = await self._directory.find(digest, name if is_name(name) else "")
+        if found is not None and found.stale_seconds is not None:
+            exchange.stale_seconds = found.stale_seconds
+        if exchange.record is not None:
+            exchange.record.note_found(found, name)
+        return found
+
     async def _check_before_body(self, exchange: Exchange, digest: str) -> None:
         """Raise ``Refusal`` for a token that is not in force, before its body is read.
 
         A token that was in force is looked up together with its endpoint, once the body is there:
         that saves a query, and nothing is served without it.
         """
-        found = await self._directory.find(digest, "")
-        if exchange.record is not None:
-            exchange.record.note_found(found, "")
-        check_token(found)
+        check_token(await self._find(exchange, digest))
         if len(self._known_tokens) >= MAX_KNOWN_TOKENS:
             self._known_tokens.clear()
         self._known_tokens.add(digest)
 
     async def _list(self, exchange: Exchange, call: Call, digest: str) -> None:
         """Respond with the endpoints that the token may use, or with one of them."""
-        found = await self._directory.find(digest, "")
-        if exchange.record is not None:
-            exchange.record.note_found(found, "")
-        check_token(found)
+        check_token(await self._find(exchange, digest))
         endpoints = await self._directory.endpoints_for(digest)
         document = list_endpoints(call.dialect, endpoints)
         if name := call.endpoint:
             chosen = [item for item in endpoints if item[0] == name]
             if not chosen:
-                found = await self._directory.find(digest, name if is_name(name) else "")
+                found = await self._find(exchange, digest, name)
                 check_admission(found, name)
                 raise Refusal(Problem.NO_WORKING_KEY, reason=failures.NO_KEY)
             document = describe_endpoint(call.dialect, *chosen[0])
         headers = [(b"content-type", b"application/json")]
         await exchange.respond(200, headers, json.dumps(document).encode())
 
-    async def _endpoint_without_model(self, digest: str, headers: RawHeaders) -> str:
+    async def _endpoint_without_model(
+        self, exchange: Exchange, digest: str, headers: RawHeaders
+    ) -> str:
         """Return the endpoint of a call that names no model: that of a header, or the only one that
         the token may use. Raises ``Refusal``."""
         for name, value in headers:
             if name == ENDPOINT_HEADER:
                 return value.decode("latin-1").strip()
-        check_token(await self._directory.find(digest, ""))
+        check_token(await self._find(exchange, digest))
         endpoints = await self._directory.endpoints_for(digest)
         if len(endpoints) != 1:
             raise Refusal(Problem.NO_ENDPOINT)

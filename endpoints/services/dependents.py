@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 
 from apikeys.blast_radius import BlastRadius, Dependent
 from apikeys.models import ApiKey
@@ -54,6 +56,11 @@ class KeyDependents:
             .annotate(Count("endpoint", distinct=True))
         )
         return dict(rows)
+
+    def count(self) -> Combinable:
+        routes = Route.objects.filter(api_key=OuterRef("pk")).order_by().values("api_key")
+        counted = routes.annotate(count=Count("endpoint", distinct=True))
+        return Coalesce(Subquery(counted.values("count")), 0)
 
     def replace(
         self, api_keys: Collection[ApiKey], replacement: ApiKey | None, *, by: Actor

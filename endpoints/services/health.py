@@ -116,9 +116,9 @@ def has_working_key(endpoint: Endpoint, route: Route) -> bool:
     return trouble is None or not trouble.issue.blocks
 
 
-def _with_working_key() -> Q:
+def _with_working_key(missing: Collection[str]) -> Q:
     """The same, as a condition on routes."""
-    return Q(api_key__isnull=False) & ~Q(api_key__in=_keys_with(OF_THE_KEY))
+    return Q(api_key__isnull=False) & ~Q(api_key__in=_keys_with(OF_THE_KEY, missing))
 
 
 def _restrictions_of(endpoints: Collection[Endpoint]) -> dict[int, Restriction]:
@@ -206,12 +206,13 @@ def _trouble(
     return None
 
 
-def _keys_with(issues: Collection[HealthIssue]) -> QuerySet[ApiKey, Any]:
-    """Return the keys with any of ``issues``. Few keys have one, and each has an index."""
+def _keys_with(issues: Collection[HealthIssue], missing: Collection[str]) -> QuerySet[ApiKey, Any]:
+    """Return the keys with any of ``issues``. Few keys have one, and each has an index. ``missing``
+    are the fingerprints of missing master keys."""
     now = timezone.now()
     conditions = {
         HealthIssue.NO_CREDENTIALS: Q(current=None),
-        HealthIssue.UNREADABLE: Q(current__master_key__in=missing_master_keys()),
+        HealthIssue.UNREADABLE: Q(current__master_key__in=missing),
         HealthIssue.DISABLED: condition(Status.DISABLED, now),
         HealthIssue.REFUSED: condition(Status.REFUSED, now),
         HealthIssue.EXPIRED: condition(Status.EXPIRED, now),
@@ -228,7 +229,8 @@ class _Troubles:
     """The same as ``_trouble`` finds, as conditions on endpoints."""
 
     def __init__(self) -> None:
-        """Look up the routes that fail now, and those that are restricted. Three queries."""
+        """Look up the routes that fail now, and those that are restricted."""
+        self.missing = missing_master_keys()
         failures = traffic().failures()
         routes = Route.objects.filter(pk__in=failures, api_key__isnull=False).values_list(
             "pk", "endpoint__updated_at", "api_key__credentials_changed_at"
@@ -248,13 +250,13 @@ class _Troubles:
 
     def are_down(self) -> Q:
         """Every route has an issue that blocks it."""
-        serving = Route.objects.filter(_with_working_key(), endpoint=OuterRef("pk"))
+        serving = Route.objects.filter(_with_working_key(self.missing), endpoint=OuterRef("pk"))
         serving = serving.exclude(pk__in=self.failing)
         return (self._any_of(BLOCKING) & Q(~Exists(serving))) | Q(~_has_routes())
 
     def _any_of(self, issues: Collection[HealthIssue]) -> Q:
         routes = Route.objects.order_by().values("endpoint")
-        broken = routes.filter(api_key__in=_keys_with(issues))
+        broken = routes.filter(api_key__in=_keys_with(issues, self.missing))
         restricted = self.restricted if HealthIssue.RESTRICTED in issues else []
         others = routes.filter(api_key=None), routes.filter(pk__in=[*self.failing, *restricted])
         return Q(pk__in=broken.union(*others, all=True))

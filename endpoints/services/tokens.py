@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from endpoints.models import Endpoint, GatewayToken
@@ -98,18 +99,17 @@ def issue_trial_token(
 
     The audit event is about the endpoint, since the token cannot be used elsewhere.
     """
-    now = timezone.now()
     trials = GatewayToken.objects.filter(purpose=GatewayToken.Purpose.TRIAL)
     name = f"Try it: {endpoint.name[:30]} by {by.name[:20]} {secrets.token_hex(8)}"
     token = GatewayToken(
         name=name,
         purpose=GatewayToken.Purpose.TRIAL,
-        expires_at=now + lifetime,
+        expires_at=Now() + lifetime,  # the gateway compares it with the database's clock
         created_by=by.name,
     )
     plaintext = token.generate()
     with transaction.atomic():
-        trials.filter(expires_at__lt=now - TRIALS_KEPT).delete()
+        trials.filter(expires_at__lt=Now() - TRIALS_KEPT).delete()
         _keep_from_going([endpoint])
         token.save(force_insert=True)
         token.endpoints.set([endpoint])

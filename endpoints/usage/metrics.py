@@ -1,8 +1,10 @@
 """/metrics: usage of the gateway, for Prometheus.
 
-Everything is read from the database, so it is the same in every process and survives restarts.
+Usage is read from the database, so it is the same in every process and survives restarts.
+``process_registry`` has what is of one process, and is there without the database.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import accumulate
@@ -10,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -32,6 +35,9 @@ from endpoints.services.open_circuits import open_circuits
 from .counts import SUMS, Counts
 from .latency import LATENCY_BOUNDS
 from .models import ALL_TIME, UsageBucket
+
+logger = logging.getLogger(__name__)
+process_registry = CollectorRegistry()
 
 Usage = Mapping[tuple[str, ...], Counts]  # by LABELS
 Keys = Mapping[UUID, tuple[str, str, bool]]
@@ -75,8 +81,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
         )
     registry = CollectorRegistry()
-    registry.register(GatewayCollector())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    exposition = generate_latest(process_registry)
+    try:
+        registry.register(GatewayCollector())
+        exposition += generate_latest(registry)
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("Metrics without usage: %s", type(error.__cause__ or error).__name__)
+    return HttpResponse(exposition, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class GatewayCollector(Collector):

@@ -33,7 +33,7 @@ class UsageCounter:
         self._executor = executor
         self._counts: dict[UsageKey, Counts] = {}
         self._writer: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self._is_closed = self._is_failing = False
 
     def add(
         self,
@@ -84,7 +84,11 @@ class UsageCounter:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, _write, counts, now)
         except Exception as error:  # noqa: BLE001 - whatever the error, serving goes on
-            logger.error("Could not write usage: %s", type(error).__name__)
+            if not self._is_failing:  # it is tried again every second
+                logger.error("Could not write usage: %s", type(error).__name__)
+            self._is_failing = True
             for key, values in counts.items():
                 newer = self._counts.get(key)
                 self._counts[key] = values.plus(newer) if newer else values
+        else:
+            self._is_failing = False

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
@@ -78,8 +79,27 @@ def page_of(
     parts = [parts] if isinstance(parts, QuerySet) else parts
     keys_of_parts = [part.values_list("pk", flat=True) for part in parts]
     paginator = _LookaheadPaginator(_Concatenated(keys_of_parts, whole))
+    rows: dict[Any, Any] = {}
+    # The first page with one query. SQLite is not far away, and would scan the index of the order.
+    if (
+        connection.vendor == "postgresql"
+        and number in (None, "", "1")
+        and len(parts) == 1
+        and _has_plain_order(parts[0])
+    ):
+        first = details.filter(pk__in=keys_of_parts[0][: ROWS + 1])
+        order = parts[0].query.order_by  # empty: that of the model, which both have
+        rows = {row.pk: row for row in (first.order_by(*order) if order else first)}
+        paginator.first_rows = list(rows)
     page = paginator.get_page(number)
     keys = paginator.keys_on(page)
-    rows = details.in_bulk(keys)
+    rows = rows or details.in_bulk(keys)
     page.object_list = [rows[key] for key in keys if key in rows]
     return page
+
+
+def _has_plain_order(rows: QuerySet[Any]) -> bool:
+    """Whether the order is by the model's own columns, which another query of it has as well."""
+    columns = {"pk", *(field.name for field in rows.model._meta.concrete_fields)}
+    order = rows.query.order_by
+    return all(isinstance(name, str) and name.lstrip("-") in columns for name in order)

@@ -6,6 +6,9 @@ A page that waits for a lock occupies one of a few threads. It fails instead, wi
 On PostgreSQL, pages also set a lower cost for random reads, as on an SSD or in memory. With the
 default, which is meant for spinning disks, searching and counting would read the whole table, which
 takes twice as long as the covering index.
+
+A standby, such as a demoted primary, counts as away: what it has may be old. A server becomes one
+only by a restart, which ends its connections, so it is enough to check new ones.
 """
 
 import threading
@@ -14,6 +17,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -59,15 +63,19 @@ def set_limits(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(f"PRAGMA busy_timeout = {lock}")
-        else:
-            if statement:
-                _limit_waits(connection, settings.PAGE_STATEMENT_SECONDS + ANSWER_SECONDS)
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, false),"
-                " set_config('statement_timeout', %s, false),"
-                " set_config('random_page_cost', %s, false)",
-                [str(lock), str(statement), str(RANDOM_PAGE_COST)],
-            )
+            return
+        if statement:
+            _limit_waits(connection, settings.PAGE_STATEMENT_SECONDS + ANSWER_SECONDS)
+        cursor.execute(
+            "SELECT pg_is_in_recovery(), set_config('lock_timeout', %s, false),"
+            " set_config('statement_timeout', %s, false),"
+            " set_config('random_page_cost', %s, false)",
+            [str(lock), str(statement), str(RANDOM_PAGE_COST)],
+        )
+        is_standby = cursor.fetchone()[0]
+    if is_standby:
+        connection.close()
+        raise OperationalError("the server is a standby, which may be behind")
 
 
 def _limit_waits(wrapper: Any, seconds: float) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.db import close_old_connections
 
-from gatewayproject.views import reason_not_ready
+from endpoints.gateway.lookup.last_known import can_serve_stale
+from gatewayproject.views import DATABASE_AWAY, DATABASE_READ_ONLY, reason_not_ready
 
 from .database_limits import limit_this_thread
 from .graceful_shutdown import is_draining
 
 READY_SECONDS = 2  # to wait for the database
+DATABASE_SLOW = "the database does not respond in time"
 
 
 async def healthz(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -20,8 +22,12 @@ async def healthz(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 class Readiness:
-    """Report whether this process can serve. One thread checks the database, once for all requests
-    that arrive during the check, so a flood of them costs no more than one."""
+    """Report whether this process can serve.
+
+    With ``GATEWAY_MAX_STALENESS``, it can serve clients of the gateway for a while without the
+    database, and a load balancer should keep it. One thread checks the database, once for all
+    requests that arrive during the check, so a flood of them costs no more than one.
+    """
 
     def __init__(self, executor: Executor | None = None) -> None:
         self._executor = executor or ThreadPoolExecutor(1, "readyz", limit_this_thread)
@@ -29,7 +35,10 @@ class Readiness:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         problem = "shutting down" if is_draining() else await self._reason()
-        await _respond(scope, send, 503 if problem else 200, problem or "ready")
+        status, text = (503, problem) if problem else (200, "ready")
+        if problem in (DATABASE_AWAY, DATABASE_READ_ONLY, DATABASE_SLOW) and can_serve_stale():
+            status, text = 200, f"only the gateway is ready: {problem}"
+        await _respond(scope, send, status, text)
 
     async def _reason(self) -> str:
         loop = asyncio.get_running_loop()
@@ -38,7 +47,7 @@ class Readiness:
         try:
             return await asyncio.wait_for(asyncio.shield(self._check), READY_SECONDS)
         except TimeoutError:
-            return "the database does not respond in time"
+            return DATABASE_SLOW
 
 
 def _check() -> str:

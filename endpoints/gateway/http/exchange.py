@@ -98,6 +98,7 @@ class Exchange:
         "native_path",
         "record",
         "request_id",
+        "stale_seconds",
     )
 
     def __init__(
@@ -110,6 +111,7 @@ class Exchange:
         self.request_id = f"req_{_random_bits(96):024x}"
         self.record: RequestRecord | None = None
         self.has_begun = False
+        self.stale_seconds: int | None = None  # since the token and the endpoint were read
         # Whether more of a body may follow than is skipped on a connection that is kept.
         self.has_unread_body = method in ("POST", "PUT", "PATCH")
 
@@ -117,7 +119,9 @@ class Exchange:
         self.has_begun = True
         if self.record is not None:
             self.record.status, self.record.first_byte_at = status, time.time()
-        ours = ((b"x-gatehouse-request-id", self.request_id.encode()), *PRIVATE_AND_INERT)
+        ours = [(b"x-gatehouse-request-id", self.request_id.encode()), *PRIVATE_AND_INERT]
+        if self.stale_seconds is not None:
+            ours.append((b"x-gatehouse-stale", b"%d" % self.stale_seconds))
         start = {"type": "http.response.start", "status": status, "headers": [*headers, *ours]}
         await self._send(start)
 

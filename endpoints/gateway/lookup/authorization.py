@@ -9,12 +9,13 @@ from .directory import Found
 
 
 def check_token(found: Found | None) -> Found:
-    """Return ``found``. Raises ``Refusal`` unless the token is known and in force."""
+    """Return ``found``. Raises ``Refusal`` unless the token is known and, by the database's clock,
+    in force."""
     if found is None:
         raise Refusal(Problem.UNKNOWN_TOKEN)
     if found.revoked:
         raise Refusal(Problem.TOKEN_REVOKED)
-    if found.expires_at is not None and found.expires_at <= datetime.now(UTC):
+    if found.expires_at is not None and found.expires_at <= (found.now or datetime.now(UTC)):
         raise Refusal(Problem.TOKEN_EXPIRED)
     return found
 

@@ -3,7 +3,7 @@
 A committed change applies to every request that arrives afterwards. So nothing is kept here without
 a proof that it is still current: SQLite shows by ``PRAGMA data_version`` whether
 anything was committed to the file since; PostgreSQL is queried each time, with one query for all
-requests that arrived before it started.
+requests that arrived before it was sent. ``last_known`` has the exception.
 
 The queries are plain SQL on connections of their own. Django's ORM takes a hundred times as long
 here, and its connections belong to threads.
@@ -84,6 +84,8 @@ class Found:
     sticky: bool  # conversations stay on one route
     allowed: bool
     routes: tuple[FoundRoute, ...]
+    now: datetime | None = None  # by the database's clock; None: it has none but this host's
+    stale_seconds: int | None = None  # since it was read, if the database cannot be read any more
 
 
 class Directory(Protocol):
@@ -126,8 +128,8 @@ class Row(NamedTuple):
     key_enabled: bool | int | None
 
 
-def found_in(rows: Sequence[Sequence[Any]]) -> Found | None:
-    """Return what the rows of ``FIND`` contain."""
+def found_in(rows: Sequence[Sequence[Any]], now: datetime | None = None) -> Found | None:
+    """Return what the rows of ``FIND`` contain. ``now`` is the database's time."""
     if not rows:
         return None
     first = Row(*rows[0])
@@ -142,6 +144,7 @@ def found_in(rows: Sequence[Sequence[Any]]) -> Found | None:
         routes=tuple(
             _route(row.route_id, row) for row in map(Row._make, rows) if row.route_id is not None
         ),
+        now=now,
     )
 
 

@@ -1,121 +1,115 @@
 """The directory on PostgreSQL."""
 
 import asyncio
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-import psycopg
-
 from .directory import FIND, LIST, DatabaseUnavailable, Found, found_in
+from .query_sender import Query, QuerySender, Rows
 
-READ_SECONDS = 5  # for one query; libpq limits the time to connect, to each of its hosts
-# All that libpq knows. Django's parameters hold cursors and the like as well.
-_LIBPQ = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-# What prepared queries cause where a pooler gives each transaction another connection, as PgBouncer
-# before 1.21 does: they exist already, are missing, or belong to another client.
-_OF_A_POOLER = (
-    psycopg.errors.DuplicatePreparedStatement,
-    psycopg.errors.InvalidSqlStatementName,
-    psycopg.errors.ProtocolViolation,
-)
-logger = logging.getLogger(__name__)
+# A standby may be behind. Whether it is one is part of each query: behind a pooler, a connection
+# survives that its server is demoted. A primary that only reads has the latest that was committed,
+# unless DATABASE_URL demands one that writes.
+_IS_PRIMARY = "NOT pg_is_in_recovery()"
+_IS_WRITABLE = "current_setting('transaction_read_only') = 'off'"
+
+_LIST_OR_NOTHING = """
+SELECT {is_usable}, l.* FROM (VALUES (1)) AS always LEFT JOIN ({list}) AS l ON true ORDER BY l.name
+"""
+# Who waits for a token with an endpoint.
+Wanted = dict[tuple[str, str], list[asyncio.Future[Found | None]]]
 
 
 class PostgresDirectory:
-    """One kept connection. A request that arrives while a query is under way shares the next."""
+    """Asks the server each time. One query serves all requests that arrived before it was sent."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = {name: value for name, value in parameters.items() if name in _LIBPQ}
-        self._prepare_threshold: int | None = 0  # prepare each query at once
-        self._connection: psycopg.AsyncConnection | None = None
-        self._waiting: list[tuple[str, str, asyncio.Future[Found | None]]] = []
-        self._reading: asyncio.Task[None] | None = None
-        self._in_use = asyncio.Lock()
+        self._waiting: Wanted = {}
+        self._lists: list[Query] = []
+        self._sender = QuerySender(
+            parameters, next_query=self._next_query, probe=partial(self._find_query, {})
+        )
+        is_writable = self._sender.parameters.get("target_session_attrs") == "read-write"
+        is_usable = _IS_WRITABLE if is_writable else _IS_PRIMARY
         self._find = FIND.format(
-            extra="w.number,",
+            extra=f"{is_usable}, w.number, now(),",
             text="::text",
             source=(
                 "unnest(%s::int[], %s::text[], %s::text[]) AS w(number, digest, name) "
-                "JOIN endpoints_gatewaytoken t ON t.digest = w.digest"
+                "LEFT JOIN endpoints_gatewaytoken t ON t.digest = w.digest"
             ),
-            name="w.name",
+            name="w.name AND t.id IS NOT NULL",
             where="",
         )
+        self._list = _LIST_OR_NOTHING.format(is_usable=is_usable, list=LIST.format(digest="%s"))
 
     async def find(self, digest: str, endpoint: str) -> Found | None:
+        self._check_reachable()
         future: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((digest, endpoint, future))
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
+        self._waiting.setdefault((digest, endpoint), []).append(future)
+        self._sender.send_soon()
         return await future
 
-    async def _read(self) -> None:
-        try:
-            while self._waiting:
-                wanted, self._waiting = self._waiting, []
-                results: Sequence[Found | DatabaseUnavailable | None]
-                try:
-                    results = await self._find_all([(digest, name) for digest, name, _ in wanted])
-                except (psycopg.Error, TimeoutError, OSError) as error:
-                    results = [DatabaseUnavailable(str(type(error).__name__))] * len(wanted)
-                for (_, _, future), found in zip(wanted, results, strict=True):
-                    if future.done():  # its client disconnected
-                        continue
-                    if isinstance(found, DatabaseUnavailable):
-                        future.set_exception(found)
-                    else:
-                        future.set_result(found)
-        finally:
-            self._reading = None
-
-    async def _find_all(self, wanted: Sequence[tuple[str, str]]) -> list[Found | None]:
-        numbers = list(range(len(wanted)))
-        digests, names = [digest for digest, _ in wanted], [name for _, name in wanted]
-        rows: list[list[Any]] = [[] for _ in wanted]
-        for number, *row in await self._execute(self._find, (numbers, digests, names)):
-            rows[number].append(row)
-        return [found_in(each) for each in rows]
-
     async def endpoints_for(self, digest: str) -> list[tuple[str, datetime]]:
-        try:
-            return list(await self._execute(LIST.format(digest="%s"), (digest,)))
-        except (psycopg.Error, TimeoutError, OSError) as error:
-            raise DatabaseUnavailable from error
-
-    async def _execute(self, query: str, parameters: Sequence[Any]) -> Iterable[Any]:
-        """Run ``query``; a connection that the server has dropped is replaced once."""
-        async with self._in_use:
-            for is_last in (False, True):
-                try:
-                    if self._connection is None:
-                        self._connection = await psycopg.AsyncConnection.connect(
-                            **self._parameters,
-                            autocommit=True,
-                            prepare_threshold=self._prepare_threshold,
-                        )
-                    async with asyncio.timeout(READ_SECONDS):
-                        cursor = await self._connection.execute(query, parameters)
-                        return await cursor.fetchall()
-                except (psycopg.OperationalError, *_OF_A_POOLER) as error:
-                    if isinstance(error, _OF_A_POOLER) and self._prepare_threshold is not None:
-                        self._prepare_threshold = None
-                        logger.info("A pooler shares connections: queries are not prepared.")
-                    await self._drop()
-                    if is_last:
-                        raise
-                except BaseException:  # an interrupted query leaves its connection unusable
-                    await self._drop()
-                    raise
-        raise AssertionError("unreachable")
-
-    async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        self._check_reachable()
+        future: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        query = Query(self._list, (digest,), partial(_set, future), partial(_set_error, future))
+        self._lists.append(query)
+        self._sender.send_soon()
+        return [(name, created) for _, name, created in await future if name is not None]
 
     async def close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-        await self._drop()
+        await self._sender.close()
+
+    def _check_reachable(self) -> None:
+        """Raise ``DatabaseUnavailable`` at once during an outage."""
+        if self._sender.reason:
+            raise DatabaseUnavailable(self._sender.reason)
+
+    def _next_query(self) -> Query | None:
+        if self._lists:
+            return self._lists.pop(0)
+        if not self._waiting:
+            return None
+        wanted, self._waiting = self._waiting, {}
+        return self._find_query(wanted)
+
+    def _find_query(self, wanted: Wanted) -> Query:
+        """Return one query for ``wanted``; if that is nothing, one that shows whether it works."""
+        asked = [*wanted] or [("", "")]
+        parameters = (
+            list(range(len(asked))),
+            [digest for digest, _ in asked],
+            [name for _, name in asked],
+        )
+        return Query(self._find, parameters, partial(_deliver, wanted), partial(_fail, wanted))
+
+
+def _deliver(wanted: Wanted, rows: Rows) -> None:
+    sorted_rows: list[list[Sequence[Any]]] = [[] for _ in wanted]
+    now = rows[0][2]
+    for _, number, _, *row in rows:
+        if row[0] is not None:  # the token is known
+            sorted_rows[number].append(row)
+    for futures, each in zip(wanted.values(), sorted_rows, strict=True):
+        found = found_in(each, now)
+        for future in futures:
+            _set(future, found)
+
+
+def _fail(wanted: Wanted, error: DatabaseUnavailable) -> None:
+    for futures in wanted.values():
+        for future in futures:
+            _set_error(future, error)
+
+
+def _set(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():  # otherwise its client disconnected
+        future.set_result(result)
+
+
+def _set_error(future: asyncio.Future[Any], error: DatabaseUnavailable) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -14,7 +14,7 @@ from uuid import UUID
 from endpoints.gateway.http.bodies import AtOnce, in_turns
 from endpoints.gateway.http.exchange import ClientRequest
 from endpoints.gateway.http.problems import Problem, Refusal
-from endpoints.gateway.lookup.directory import FoundRoute
+from endpoints.gateway.lookup.directory import Found, FoundRoute
 from endpoints.services.stored_objects import keys_of_objects, remember_objects
 
 SLICE = 128 * 1024  # bytes of a body that are searched in one turn of the event loop
@@ -42,10 +42,11 @@ class Affinity:
         self._recent: set[str] = set()  # that were remembered; events repeat them
 
     async def routes_for(
-        self, request: ClientRequest, routes: Sequence[FoundRoute], endpoint_id: int | None
+        self, request: ClientRequest, routes: Sequence[FoundRoute], found: Found
     ) -> Sequence[FoundRoute]:
         """Return the routes whose key created what ``request`` refers to; all of them if it refers
-        to nothing that is remembered. Raises ``Refusal`` if no route has that key any more.
+        to nothing that is remembered. Raises ``Refusal`` if no route has that key any more, or if
+        the database is away, which knows it.
 
         What another endpoint has created is no reason to refuse: its clients may have made a
         provider repeat any name as an ID.
@@ -53,12 +54,14 @@ class Affinity:
         names = await in_turns(_names_in(request), self._turn)
         if not names:
             return routes
-        found = await asyncio.get_running_loop().run_in_executor(
+        if found.stale_seconds is not None:
+            raise Refusal(Problem.DATABASE_AWAY)
+        objects = await asyncio.get_running_loop().run_in_executor(
             self._executor, keys_of_objects, names
         )
-        keys = {key_id for key_id, _ in found}
+        keys = {key_id for key_id, _ in objects}
         chosen = [route for route in routes if route.key_id in keys]
-        if not chosen and endpoint_id in {endpoint for _, endpoint in found}:
+        if not chosen and found.endpoint_id in {endpoint for _, endpoint in objects}:
             raise Refusal(Problem.STORED_WITH_ANOTHER_KEY)
         return chosen or routes
 

@@ -61,7 +61,9 @@ class Relay:
             routes = [route for route in routes if _serves(route, request.call)] or routes
         affinity = self._affinity if len({route.key_id for route in routes}) > 1 else None
         if affinity is not None:
-            routes = await affinity.routes_for(request, routes, found.endpoint_id)
+            routes = await affinity.routes_for(request, routes, found)
+            if found.stale_seconds is not None:
+                affinity = None  # what is created cannot be written
         if request.names_no_model:  # what an earlier call has created is not elsewhere
             waiting = usable(routes)[:1]
         else:
