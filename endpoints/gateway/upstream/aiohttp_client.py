@@ -3,8 +3,8 @@
 import asyncio
 import re
 import select
-import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -34,7 +34,7 @@ MAX_HEADER = 32 * 1024  # bytes of one line of the response headers
 MAX_FRAMING = 256 * 1024  # bytes of headers, trailers and the like, until more of the body comes
 MAX_INTERIM = 20  # 1xx responses to one request
 BUFFER = 32 * 1024  # bytes of a body that aiohttp keeps unread, in 4,000 chunks at most
-RECEIVED_AHEAD = 64 * 1024  # bytes that the kernel receives before they are read
+AT_ONCE = 32 * 1024  # bytes that are received at once; uvloop's default is 256 KB
 PIECE = 8 * 1024  # bytes parsed before those limits are checked again, about 4 ms of 1xx responses
 
 _KEEP_ALIVE = re.compile(r"(?:\A|[\s,;])timeout=(\d{1,4})", re.IGNORECASE)  # RFC 2068, 19.7.1.1
@@ -70,6 +70,10 @@ class Connection(ResponseHandler):
     _interim = 0  # 1xx responses
     _framing = 0  # bytes since more of the body came
     _body_size = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        transport.set_protocol(SmallReads(self))
 
     def set_response_params(self, **params: Any) -> None:
         self.is_idle = self._has_headers = self._has_received = False
@@ -141,6 +145,29 @@ class Connection(ResponseHandler):
         return not self._poll.poll(0)
 
 
+class SmallReads(asyncio.BufferedProtocol):
+    """Receives for a ``Connection``, so that little waits here for a client that does not read."""
+
+    # All connections share it: between the two calls, nothing else runs in this thread.
+    _thread = threading.local()
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection_lost = connection.connection_lost  # type: ignore[method-assign]
+        self.eof_received = connection.eof_received  # type: ignore[method-assign]
+        self.pause_writing = connection.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = connection.resume_writing  # type: ignore[method-assign]
+        self._receive = connection.data_received
+        if not hasattr(self._thread, "buffer"):
+            self._thread.buffer = memoryview(bytearray(AT_ONCE))
+        self._buffer: memoryview = self._thread.buffer
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._receive(bytes(self._buffer[:nbytes]))
+
+
 class Connector(aiohttp.TCPConnector):
     """Keeps idle connections as long as the provider does.
 
@@ -190,14 +217,6 @@ class AiohttpResponse:
             self._response.release()
 
 
-def _bounded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket that receives only a little ahead: what waits for a client that does not read
-    is held by the kernel as well."""
-    made = socket.socket(*address[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_AHEAD)
-    return made
-
-
 @cache
 def tls_context() -> ssl.SSLContext:
     """Return the TLS settings of every client: reading the system's certificates takes 20 ms."""
@@ -218,7 +237,6 @@ class AiohttpUpstream:
             ttl_dns_cache=10,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             ssl=tls_context(),
-            socket_factory=_bounded_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
