@@ -11,6 +11,7 @@ from .accounts.sign_in import ChangePasswordView
 from .views import overview
 
 handler400 = "gatewayproject.views.bad_request"
+handler404 = "gatewayproject.views.not_found"
 handler500 = "gatewayproject.views.server_error"
 
 urlpatterns = [

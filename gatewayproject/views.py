@@ -1,6 +1,7 @@
 """The overview, sign-in, health checks and error pages."""
 
 import ipaddress
+import re
 import sys
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from django.contrib.auth.views import LoginView
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
@@ -27,6 +28,10 @@ from .accounts.models import AuditEvent, attach_subjects
 from .accounts.models.audit_event import group_events
 from .server.graceful_shutdown import is_draining
 
+# How the paths of SDKs begin.
+_OF_AN_API = re.compile(
+    r"/(v1\w*|openai|anthropic|gemini|chat|completions|embeddings|messages|responses|models)(/|\Z)"
+)
 LATEST = 8
 LOOKED_AT = 40  # events, of which many may be of one bulk action
 
@@ -143,6 +148,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return render(request, "413.html", status=413)
     unknown_host = isinstance(exception, DisallowedHost)
     return render(request, "400.html", {"unknown_host": unknown_host}, status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: a page, or where the gateway is for a client whose base URL lacks /gateway."""
+    if "text/html" in request.headers.get("Accept", "") or not _OF_AN_API.match(request.path):
+        return defaults.page_not_found(request, exception)
+    message = (
+        f"There is nothing at {request.path[:200]}. The gateway is at "
+        f"{request.build_absolute_uri('/gateway/v1')}: check the base URL of your client."
+    )
+    error = {"message": message, "type": "invalid_request_error", "code": "not_found"}
+    headers = {"x-should-retry": "false"}
+    return JsonResponse({"type": "error", "error": error}, status=404, headers=headers)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -49,8 +49,7 @@ class EndpointForm(MergeForm, RefusableForm):
     sticky = forms.BooleanField(
         required=False,
         label="Keep conversations on one route",
-        help_text="Shares traffic by conversation instead of by request, so that the providers' "
-        "prompt caches are used.",
+        help_text=Endpoint._meta.get_field("sticky").help_text,
     )
     description = OptionalField(strip=False, widget=forms.Textarea({"rows": 2}))
     rev = RevisionField()

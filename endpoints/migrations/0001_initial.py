@@ -40,7 +40,10 @@ class Migration(migrations.Migration):
                 (
                     "sticky",
                     models.BooleanField(
-                        default=False, verbose_name="keep conversations on one route"
+                        default=False,
+                        help_text="Shares traffic by conversation instead of by request, so that "
+                        "the providers' prompt caches are used.",
+                        verbose_name="keep conversations on one route",
                     ),
                 ),
                 (

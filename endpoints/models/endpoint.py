@@ -66,7 +66,12 @@ class Endpoint(models.Model):
 
     name = models.CharField(max_length=63, unique=True, validators=[validate_url_form])
     enabled = models.BooleanField(default=True)
-    sticky = models.BooleanField("keep conversations on one route", default=False)
+    sticky = models.BooleanField(
+        "keep conversations on one route",
+        default=False,
+        help_text="Shares traffic by conversation instead of by request, so that the providers' "
+        "prompt caches are used.",
+    )
     description = models.TextField(
         max_length=1000, blank=True, validators=[validate_printable, MaxLengthValidator(1000)]
     )

@@ -371,6 +371,9 @@ DOCUMENTED = [
     if name not in NOT_FROM_FILES
 ]
 VALUES = {
+    "GATEWAY_ACCESS_LOG": "false",
+    "GATEWAY_OPENTELEMETRY": "false",
+    "GATEWAY_SEND_TRACEPARENT": "false",
     "ALLOWED_PRIVATE_ORIGINS": "http://localhost:*",
     "BEHIND_TLS_PROXY": "true",
     "CSRF_TRUSTED_ORIGINS": "https://gatehouse.example",

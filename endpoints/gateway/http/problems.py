@@ -103,8 +103,8 @@ class Problem(Enum):
     )
     OPERATION_NOT_SERVED = (
         400,
-        "This endpoint's provider does not serve /v1/{path}. Call {instead} instead, or an "
-        "endpoint whose provider serves it.",
+        "This endpoint's provider does not serve /v1/{path}, only {served}. Call an endpoint whose "
+        "provider serves it.",
     )
     # The token
     NO_TOKEN = (

@@ -76,8 +76,8 @@ def not_served(call: Call, plan: Plan) -> Refusal:
     if facts is None:
         instead = " or ".join(base_url_for(dialect) for dialect in plan.dialects)
         return Refusal(Problem.DIALECT_NOT_SPOKEN, api=call.dialect, instead=instead)
-    instead = " or ".join(paths_of(call.dialect, facts.operations))
-    return Refusal(Problem.OPERATION_NOT_SERVED, path=call.operation, instead=instead)
+    served = " and ".join(paths_of(call.dialect, facts.operations))
+    return Refusal(Problem.OPERATION_NOT_SERVED, path=call.operation, served=served)
 
 
 def _headers(client: ClientRequest, destination: Destination) -> list[tuple[str, str]]:

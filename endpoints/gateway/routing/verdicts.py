@@ -20,6 +20,7 @@ KEY_REFUSED = (
     "The provider refused this endpoint's API key ({}). A key manager can replace it on the key's "
     "page."
 )
+SOON = 1.0  # seconds, where a provider does not say when to try again
 OVERLOADED = 529  # Source: Anthropic, "Errors"
 # Source: Gemini API and Vertex AI, REST reference, "models".
 GOOGLE_METHODS = frozenset(
@@ -96,6 +97,7 @@ async def verdict_on(
     effect = EFFECTS.get(meaning.cause) if meaning else None
     retried = is_retried(status) and meaning is None
     seconds = seconds_to_wait(raw_headers, error.text) if retried else 0.0
+    advised = seconds or (SOON if retried else 0.0)
     body = await error.censored(secrets)
     answer: Refusal | ErrorResponse
     if failure and status in (401, 403) and failure.cause is not Cause.MODERATED:
@@ -105,7 +107,7 @@ async def verdict_on(
         answer = Refusal(Problem.PROVIDER_ERROR_WITHHELD, headers=advice, status=status)
     else:
         kept = [item for item in headers.sent_back if item[0] != b"content-encoding"]
-        kept = with_advice(kept, seconds=seconds, is_hopeless=not retried)
+        kept = with_advice(kept, seconds=advised, is_hopeless=not retried)
         answer = ErrorResponse(status, kept, body, headers.length)
     is_the_operators = effect is not None and concerns_the_key(request)
     return Verdict(

@@ -150,7 +150,8 @@ class Sender:
         request = Request(method, key.plan.base_url + path, list(headers), body)
         secret = await self.signing.sign(request, key.plan.headers, key)
         answer = await self.upstream.send(request)
-        await answer.read()
+        async for _ in answer.chunks():
+            pass
         answer.close()
         return secret
 

@@ -1,6 +1,7 @@
 """The requests of one conversation go to the same route, if its endpoint asks for that."""
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,6 +66,25 @@ def test_later_requests_are_of_the_same_conversation(first: Any, later: Any) -> 
 )
 def test_others_are_not(one: Any, other: Any) -> None:
     assert named(one) != named(other)
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+def test_an_empty_cache_key_names_no_conversation(unset: str | None) -> None:
+    one, other = ({"prompt_cache_key": unset, "messages": [each]} for each in (HI, BYE))
+
+    assert named(one) != named(other)
+
+
+@pytest.mark.parametrize("unit", [b" ", b",", b'"cache_control"', b'"cache_control":', b"{"])
+def test_the_time_grows_with_the_length_alone(unit: bytes) -> None:
+    def seconds(size: int) -> float:
+        text = json.dumps((unit * size)[:size].decode()).encode()
+        body = b'{"messages":[{"role":"a"%b,"content":%b}]}' % (b" " * (size // 2), text)
+        began = time.thread_time()
+        named(body)
+        return time.thread_time() - began
+
+    assert seconds(HASHED) < 100 * max(seconds(HASHED // 16), 0.001)  # not 256 times
 
 
 @pytest.mark.parametrize("raw", [b'{"messages":[1,{"role":2},[]]}', b'{"messages":7}', b"{}"])

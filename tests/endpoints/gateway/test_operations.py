@@ -43,14 +43,14 @@ def test_a_route_that_can_serve_is_not_skipped(
 
 
 @pytest.mark.parametrize(
-    ("kind", "path", "instead"),
+    ("kind", "path", "others"),
     [
         ("anthropic", "responses", "/v1/chat/completions"),
         ("anthropic", "responses/compact", "/v1/chat/completions"),
         ("anthropic", "embeddings", "/v1/chat/completions"),
-        ("gemini", "responses", "/v1/chat/completions or /v1/embeddings"),
+        ("gemini", "responses", "/v1/chat/completions and /v1/embeddings"),
         ("voyage", "chat/completions", "/v1/embeddings"),
-        ("deepseek", "images/generations", "/v1/chat/completions or /v1/completions"),
+        ("deepseek", "images/generations", "/v1/chat/completions and /v1/completions"),
     ],
 )
 def test_a_call_that_no_route_can_serve_says_what_can_be_called(
@@ -61,7 +61,7 @@ def test_a_call_that_no_route_can_serve_says_what_can_be_called(
     make_endpoint: MakeEndpoint,
     kind: str,
     path: str,
-    instead: str,
+    others: str,
 ) -> None:
     make_endpoint("one", key_at("its-key", kind))
 
@@ -70,7 +70,7 @@ def test_a_call_that_no_route_can_serve_says_what_can_be_called(
     message = answer.json()["error"]["message"]
     assert (answer.status, answer.code) == (400, "operation_not_served")
     assert f"does not serve /v1/{path}" in message
-    assert f"Call {instead}" in message
+    assert f", only {others}." in message
     assert not provider.requests
 
 

@@ -355,3 +355,22 @@ def test_an_operation_that_a_provider_lacks_is_asked_of_the_next(
     assert answer.status == 200
     eventually(lambda: len(provider.requests) == 2)
     assert not ApiKey.objects.get().restricted
+
+
+@pytest.mark.parametrize("base", ["", "/v1"])
+def test_a_base_url_without_the_gateways_path_is_named_by_every_sdk(
+    gateway: str, token: str, base: str
+) -> None:
+    url = gateway.removesuffix("/gateway")
+    by_openai = openai.OpenAI(api_key=token, base_url=url + base)
+    by_anthropic = anthropic.Anthropic(api_key=token, base_url=url + base)
+    options = {"base_url": url + base}
+    by_google = genai.Client(api_key=token, vertexai=False, http_options=options)
+
+    for call in (
+        lambda: by_openai.chat.completions.create(model="search", messages=HELLO),
+        lambda: by_anthropic.messages.create(model="search", messages=HELLO, max_tokens=9),
+        lambda: by_google.models.generate_content(model="search", contents="Hi"),
+    ):
+        with pytest.raises(Exception, match=f"The gateway is at {gateway}/v1"):
+            call()
