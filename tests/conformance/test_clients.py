@@ -147,7 +147,7 @@ def test_a_client_works_as_it_does_at_the_provider(
         assert 0 < tried <= max(1, _calls(provider.requests))
     elif feature == "broken_stream":
         drive("stream", {"url": origins.provider + (client_tool.provider or ""), **at_provider})
-        provider.next_responses(*[_broken(provider.requests[0], provider.url)] * MOST_TRIES)
+        provider.next_responses(*[_broken(provider.requests[-1], provider.url)] * MOST_TRIES)
         [outcome] = drive("stream", here)
         assert "closed the connection before" in outcome["error"], outcome
     elif feature in ("models", "retrieve"):
