@@ -18,6 +18,7 @@ COLUMNS = {
     "embeddings": "embeddings",
     "wrong_token": "wrong token",
     "refused_key": "refused key",
+    "broken_stream": "broken stream",
 }
 WORDS = {"passed": "yes", "failed": "**no**", "skipped": "not run"}
 INTRODUCTION = """# Clients
@@ -32,6 +33,8 @@ the model and the credentials are checked.
   within 13, with its start.
 - *refused key*: a key that the provider refuses is tried once, or as often as the client tries it
   directly at the provider: the command-line programs repeat a request after any error.
+- *broken stream*: the provider breaks off within an event, and the client shows the gateway's
+  message.
 - *–*: the client has no such call, or it is not checked here.
 
 `make conformance` repeats this and writes this page. Measured on {date}.

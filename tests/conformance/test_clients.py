@@ -4,14 +4,17 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from apikeys.models import AuthScheme
 from endpoints.models import Endpoint
-from gatewayproject.demo.provider import Provider, Received
+from gatewayproject.demo.provider import Provider, Received, Response
 from tests.conftest import MakeEndpoint, MakeKey
 from tests.endpoints.gateway.client import credentials_in, mentions, told
 from tests.fakes import OPENAI_KEY
@@ -23,6 +26,8 @@ from .tls import certificate, https
 
 WRONG_TOKEN = "gh_" + "0" * 40
 CLIENT_SECONDS = 120
+MOST_TRIES = 5  # of a client whose request failed
+_OF_CONNECTION = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding"}
 START_SECONDS = 10  # how long a program may take to start, on a busy machine
 UNIQUE = re.compile(rb"[0-9a-f]{32}")  # an ID that Pydantic AI makes up
 # The length changes with the model's name. The gateway does not forward what Node.js takes over
@@ -140,6 +145,11 @@ def test_a_client_works_as_it_does_at_the_provider(
         if client_tool.provider is not None:
             drive("chat", {"url": origins.provider + client_tool.provider, **at_provider})
         assert 0 < tried <= max(1, _calls(provider.requests))
+    elif feature == "broken_stream":
+        drive("stream", {"url": origins.provider + (client_tool.provider or ""), **at_provider})
+        provider.next_responses(*[_broken(provider.requests[-1], provider.url)] * MOST_TRIES)
+        [outcome] = drive("stream", here)
+        assert "closed the connection before" in outcome["error"], outcome
     elif feature in ("models", "retrieve"):
         [outcome] = drive(feature, here)
         assert name in str(outcome.get("result")), outcome
@@ -163,6 +173,23 @@ def test_a_client_works_as_it_does_at_the_provider(
 def _calls(requests: list[Received]) -> int:
     """Count the calls of a model, without the gateway's own test of the key."""
     return sum(request.method == "POST" for request in requests)
+
+
+def _broken(request: Received, url: str) -> Response:
+    """Return the response to ``request`` up to the middle of its last event but one."""
+    headers = {name: value for name, value in request.headers if name.lower() not in _OF_CONNECTION}
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection.request(request.method, request.target, request.body, headers)
+    with closing(connection), connection.getresponse() as response:
+        events = re.split(rb"\r?\n\r?\n", response.read().rstrip())
+        media_type = response.headers["content-type"]
+    whole = b"\n\n".join(events[:-2])
+    return Response(
+        headers={"content-type": media_type},
+        chunks=[whole + b"\n\n", events[-2][:-9]],
+        pause=0.1,
+        close=True,
+    )
 
 
 def _check_authorized(requests: list[Received], model: str, token: str) -> None:

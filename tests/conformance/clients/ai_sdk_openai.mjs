@@ -16,8 +16,9 @@ async function chat(target) {
 
 async function stream(target) {
   let text = "";
-  for await (const part of streamText({ model: model(target), prompt: HELLO }).textStream) {
-    text += part;
+  for await (const part of streamText({ model: model(target), prompt: HELLO }).fullStream) {
+    if (part.type === "error") throw part.error; // which the stream of texts leaves out
+    if (part.type === "text-delta") text += part.text;
   }
   return text;
 }
