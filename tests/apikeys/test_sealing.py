@@ -405,7 +405,7 @@ def test_a_token_opens_in_its_own_spelling_alone(spelling: str) -> None:
     assert other.token != sealed.token
     assert open_sealed(sealed, owner="o", towards={}) == {"a": CANARY}
 
-    assert not master_keys().recognise(other)
+    assert not master_keys().recognize(other)
     assert reseal(other) is None
     assert not opens_with_primary(other)
     with pytest.raises(CannotOpen, match="No configured master key decrypts"):

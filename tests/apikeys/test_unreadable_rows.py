@@ -150,7 +150,7 @@ def test_a_damaged_row_is_destroyed_too(lost: str, settings: Any, by: Actor) -> 
     assert not AuditEvent.objects.filter(act="gave up").exists()
 
 
-def test_equal_credentials_are_recognised_anew(
+def test_equal_credentials_are_recognized_again(
     lost: str, new: str, by: Actor, settings: Any
 ) -> None:
     settings.FERNET_KEYS = [new, lost]
