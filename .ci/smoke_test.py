@@ -126,8 +126,8 @@ def use(installation: Installation, port: int, provider_url: str) -> None:
     page = browser.post("/endpoints/new/", name="smoke", enabled="on", **route, **counts)
     assert "smoke" in browser.get("/endpoints/"), page
 
-    told = installation.manage("create_gateway_token", "smoke-app", "--all-endpoints")
-    [token] = re.findall(r"gh_\S+", told)
+    output = installation.manage("create_gateway_token", "smoke-app", "--all-endpoints")
+    [token] = re.findall(r"gh_\S+", output)
     body = {"model": "smoke", "messages": [{"role": "user", "content": "Hello"}]}
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)

@@ -22,7 +22,9 @@ class Dependent:
     url: str
     active: bool
     left_without_key: bool  # it has no other route that can serve
-    state: str = field(default="", repr=False)  # changes with the traffic, so not in the digest
+    # How a badge shows whether it serves. Both change with the traffic, so not in the digest.
+    state: str = field(default="", repr=False)
+    tone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class MasterKeys:
                 return name
         return ""
 
-    def recognise(self, sealed: Sealed | None) -> bool:
+    def recognize(self, sealed: Sealed | None) -> bool:
         """Whether one of the keys made this token, whole and unchanged."""
         return bool(self.sealer_of(sealed))
 

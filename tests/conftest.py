@@ -81,7 +81,7 @@ def client(key_manager: User) -> Client:
 
 @pytest.fixture
 def anonymous() -> Client:
-    """A browser in which nobody is signed in."""
+    """A browser without a signed-in user."""
     return Client()
 
 

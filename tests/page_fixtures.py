@@ -22,7 +22,7 @@ def member(db: None) -> Client:
 
 @pytest.fixture
 def visitor(db: None) -> Client:
-    """A browser in which somebody without any permission is signed in."""
+    """A browser in which a user without permissions is signed in."""
     client = Client()
     client.force_login(User.objects.create_user("vito"))
     return client

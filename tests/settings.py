@@ -39,7 +39,7 @@ from gatewayproject.settings import DATABASES, STORAGES  # noqa: E402
 
 HEARTBEAT_SECONDS = 0  # the tests' own servers come and go, and so do their databases
 
-# The originals, as nobody has collected them.
+# The originals, because no test collects them.
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Looked up when asked for: otherwise each test client reads all of them, 20 ms a test.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True

@@ -21,7 +21,7 @@ def use(
     model: str = "",
     **counts: int,
 ) -> None:
-    """Count requests of ``token`` through ``route``: one that went well, unless told otherwise.
+    """Count requests of ``token`` through ``route``: one success, unless ``counts`` differ.
 
     Those that failed are the last of them.
     """

@@ -35,6 +35,14 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}:{port}"
 
 
+def origin_or_empty(url: str) -> str:
+    """Return the origin of ``url``, or "" where there is none."""
+    try:
+        return origin_of(url)
+    except ValueError:
+        return ""
+
+
 def has_dot_segments(path: str) -> bool:
     """Whether some reading of ``path`` leads out of where it is put.
 

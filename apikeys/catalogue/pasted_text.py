@@ -93,8 +93,9 @@ def parse(text: str) -> list[Pair]:
             pass  # much of what looks like JSON is Python, or half of it
     if re.match(r"curl(\.exe)?\s", text):
         return _parse_curl(text)
-    lines = (_without_comment(line) for line in text.splitlines())
-    text = "\n".join(line for line in lines if line)
+    lines = [line.strip(SPACE) for line in text.splitlines()]
+    lines = [line for line in lines if not line.startswith(("#", "//", "REM ", "rem "))]
+    text = "\n".join(re.split(r"\s#", line, maxsplit=1)[0].rstrip() for line in lines)
     pairs = [Pair(m["name"], _unquoted(m["value"])) for m in _SETX.finditer(text)]
     for match in _ASSIGNMENT.finditer(text):
         value = _BEARER.sub("", _unquoted(match["value"]), count=1)
@@ -125,13 +126,6 @@ def _members(document: Any) -> Iterator[Pair]:
             todo[:0] = list(value.items())
         elif isinstance(value, list):
             todo[:0] = [(name, item) for item in value[:100]]
-
-
-def _without_comment(line: str) -> str:
-    line = line.strip(SPACE)
-    if line.startswith(("#", "//", "REM ", "rem ")):
-        return ""
-    return re.split(r"\s#", line, maxsplit=1)[0].rstrip()
 
 
 def _unquoted(value: str) -> str:

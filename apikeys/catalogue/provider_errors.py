@@ -113,7 +113,8 @@ def facts_of(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -
     document = _document(body) if len(body) <= MAX_BODY else {}
     if document:
         codes += _codes(document)
-        message = next(_messages(document), "")
+        messages = (each.get(name) for each in _objects(document) for name in _MESSAGES)
+        message = next((text for text in messages if isinstance(text, str) and text), "")
     elif body[:1] == b"<" and not is_page:
         codes += [code.decode() for code in _XML_CODE.findall(body[:4096])]
         if found := _XML_MESSAGE.search(body[:4096]):
@@ -143,21 +144,14 @@ def _objects(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for name in _INNER:
         inner = document.get(name)
         if isinstance(inner, dict):
-            yield from _objects_in(inner)
+            yield from (
+                inner[deeper] for deeper in _INNER[1:] if isinstance(inner.get(deeper), dict)
+            )
             yield inner
-    yield from _first_of(document.get("errors"))
+    errors = document.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        yield errors[0]
     yield document
-
-
-def _objects_in(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for name in _INNER[1:]:
-        if isinstance(error.get(name), dict):
-            yield error[name]
-
-
-def _first_of(items: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(items, list) and items and isinstance(items[0], dict):
-        yield items[0]
 
 
 def _codes(document: Mapping[str, Any]) -> Iterator[str]:
@@ -176,34 +170,23 @@ def _codes(document: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"metadata.{name[:40]}" for name in list(metadata)[:10])
 
 
-def _messages(document: Mapping[str, Any]) -> Iterator[str]:
-    for each in _objects(document):
-        for name in _MESSAGES:
-            if isinstance(value := each.get(name), str) and value:
-                yield value
-
-
 @lru_cache(maxsize=512)
 def _by_lower_case(codes: frozenset[str]) -> Mapping[str, str]:
     return {code.lower(): code for code in codes}
 
 
 @cache
-def _rules() -> dict[str, Any]:
+def load_rules() -> dict[str, Any]:
+    """Return the general rules, and those of built-in providers by their slugs."""
     return tomllib.loads(RULES_FILE.read_text(encoding="utf-8"))
 
 
 @cache
 def general_rules() -> tuple[ErrorRule, ...]:
-    return msgspec.convert(_rules()["general"], tuple[ErrorRule, ...])
+    return msgspec.convert(load_rules()["general"], tuple[ErrorRule, ...])
 
 
 def declared_rules(provider: str) -> list[dict[str, Any]]:
     """Return the rules of a built-in provider, by its slug, as its schemes store them."""
-    rules: list[dict[str, Any]] = _rules()["provider"].get(provider, [])
+    rules: list[dict[str, Any]] = load_rules()["provider"].get(provider, [])
     return rules
-
-
-def rules_of_built_in_providers() -> frozenset[str]:
-    """Return the slugs that have rules of their own."""
-    return frozenset(_rules()["provider"])

@@ -10,6 +10,7 @@ from apikeys.blast_radius import blast_radius_of
 from apikeys.models import ApiKey, Environment
 from apikeys.models.api_key import MAX_ROTATE_EVERY
 from apikeys.services import MOST_KEYS, deletion_phrase
+from apikeys.services.bulk import BULK_DETAILS
 from gatewayproject.console.forms import RefusableForm
 
 from .confirmation import ConfirmationField
@@ -93,13 +94,11 @@ class BulkDetailsForm(BulkForm):
         help_text="Empty: no reminder.",
     )
 
-    NAMES = ("environment", "team", "rotate_every_days")
-
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        if not any(data.get(f"set_{name}") for name in self.NAMES):
+        if not any(data.get(f"set_{name}") for name in BULK_DETAILS):
             self.add_error(None, "Check what to change.")
-        for name in self.NAMES:
+        for name in BULK_DETAILS:
             if not data.get(f"set_{name}"):
                 self.errors.pop(name, None)
                 if name != "environment" and data.get(name):  # a list always has a value
@@ -108,4 +107,4 @@ class BulkDetailsForm(BulkForm):
 
     def values_to_set(self) -> dict[str, Any]:
         data = self.cleaned_data
-        return {name: data[name] for name in self.NAMES if data.get(f"set_{name}")}
+        return {name: data[name] for name in BULK_DETAILS if data.get(f"set_{name}")}

@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from apikeys.models import ApiKey, AuthScheme, Environment
 from apikeys.models.api_key_queries import ApiKeyQuerySet
 from apikeys.models.deadlines import Status
+from gatewayproject.console.filters import SearchField
 
 MAX_TEAMS = 200  # in the choice; a search finds the rest
 EXPIRES = [("", "Any expiry")] + [(str(days), f"Expires in {days} days") for days in (7, 30, 90)]
@@ -29,18 +30,7 @@ class Choices(NamedTuple):
 
 
 class ApiKeyListForm(forms.Form):
-    q = forms.CharField(
-        label="Search",
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(
-            {
-                "type": "search",
-                "placeholder": "Search name, hint, team, description or provider",
-                "autocomplete": "off",
-            }
-        ),
-    )
+    q = SearchField("Search name, hint, team, description or provider")
     provider = forms.CharField(required=False, max_length=80)
     environment = forms.ChoiceField(
         required=False, choices=[("", "All environments"), *Environment.choices]

@@ -23,7 +23,7 @@ def forget(out: OutputWrapper, *, dry_run: bool, is_agreed: bool) -> None:
     try:
         found = would_forget()
         if found.rows:
-            out.write(_told(found))
+            out.write(_listing(found))
             if dry_run:
                 return
             if not is_agreed and not sys.stdin.isatty():
@@ -45,7 +45,7 @@ def forget(out: OutputWrapper, *, dry_run: bool, is_agreed: bool) -> None:
         )
 
 
-def _told(found: Forgotten) -> str:
+def _listing(found: Forgotten) -> str:
     rows = counted(found.rows, "row. It", "rows. They")
     lines = [f"No master key decrypts {rows} would be destroyed for good:"]
     lines += [

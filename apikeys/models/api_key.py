@@ -40,6 +40,18 @@ class Environment(models.TextChoices):
     DEVELOPMENT = "development", "Development"
 
 
+def _slot() -> "models.ForeignKey[CredentialVersion | None, CredentialVersion | None]":
+    """Return the column of one of ``SLOTS``."""
+    return models.ForeignKey(
+        CredentialVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+
+
 class ApiKey(Named):
     """A provider's credentials under a name that people recognize."""
 
@@ -60,30 +72,9 @@ class ApiKey(Named):
         blank=True,
         validators=[validate_printable, MaxLengthValidator(MAX_DESCRIPTION)],
     )
-    current = models.ForeignKey(
-        CredentialVersion,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-    )
-    pending = models.ForeignKey(
-        CredentialVersion,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-    )
-    previous = models.ForeignKey(
-        CredentialVersion,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-    )
+    current = _slot()
+    pending = _slot()
+    previous = _slot()
     enabled = models.BooleanField(default=True, editable=False)
     expires_at = models.DateTimeField("expires", null=True, blank=True)
     rotate_every_days = models.PositiveSmallIntegerField(

@@ -161,7 +161,7 @@ class CredentialVersion(models.Model):
 
     def is_readable(self) -> bool:
         """Whether a master key matches the token. Decrypts nothing."""
-        return sealing.master_keys().recognise(self.sealed)
+        return sealing.master_keys().recognize(self.sealed)
 
     def open_for(self, api_key: "ApiKey", *, towards: Origins) -> Secrets:
         """Open the credentials as ``api_key``'s, to send them to the origins ``towards``.

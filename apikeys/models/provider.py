@@ -7,7 +7,7 @@ from django.core.validators import URLValidator
 from django.db import models
 
 from apikeys.catalogue.formats import FORMATS
-from apikeys.catalogue.origins import origin_of
+from apikeys.catalogue.origins import origin_or_empty
 from gatewayproject.console.naming import strings_in, validate_one_line
 
 from .shallow_json import ShallowDecoder
@@ -107,7 +107,17 @@ class Provider(models.Model):
 
     def has_facts(self) -> bool:
         """Whether the facts are well-formed."""
-        return _are_facts(self.facts)
+        if not isinstance(self.facts, dict):
+            return False
+        lists = [self.facts.get(name, []) for name in ("key_patterns", "other_base_urls")]
+        return all(
+            isinstance(items, list)
+            and all(
+                isinstance(item, dict) and all(isinstance(v, str) for v in item.values())
+                for item in items
+            )
+            for items in lists
+        ) and all("url" in item for item in lists[1])
 
     @property
     def monogram(self) -> str:
@@ -124,11 +134,13 @@ class Provider(models.Model):
 
     def other_hosts(self) -> list[dict[str, str]]:
         """Return the other base URLs that lie on hosts of their own, such as those of a region."""
-        own = _origin(self.base_url)
+        own = origin_or_empty(self.base_url)
         return [
             other
             for other in self._facts("other_base_urls")
-            if own and "{" not in other.get("url", "{") and _origin(other["url"]) not in ("", own)
+            if own
+            and "{" not in other.get("url", "{")
+            and origin_or_empty(other["url"]) not in ("", own)
         ]
 
     def key_patterns(self) -> list[dict[str, str]]:
@@ -165,24 +177,3 @@ class Provider(models.Model):
     def _facts(self, name: str) -> list[dict[str, str]]:
         """Return facts of one kind; none where they are malformed, as they are only hints."""
         return self.facts.get(name, []) if self.has_facts() else []
-
-
-def _origin(url: str) -> str:
-    try:
-        return origin_of(url)
-    except ValueError:
-        return ""
-
-
-def _are_facts(facts: object) -> bool:
-    if not isinstance(facts, dict):
-        return False
-    lists = [facts.get(name, []) for name in ("key_patterns", "other_base_urls")]
-    return all(
-        isinstance(items, list)
-        and all(
-            isinstance(item, dict) and all(isinstance(v, str) for v in item.values())
-            for item in items
-        )
-        for items in lists
-    ) and all("url" in item for item in lists[1])

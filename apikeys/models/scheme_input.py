@@ -50,8 +50,7 @@ class SchemeInput:
         else:
             self.notes += notes
             self._derive_config()
-            self._note_warnings()
-            self._check_providers()
+            self._check_secrets()
             self._check_secrecy(in_the_open)
         try:
             self.config, notes = self.scheme.clean_config(self.config)
@@ -110,21 +109,19 @@ class SchemeInput:
                     f"{spec.label} differs from the one in the credentials ({derived})."
                 )
 
-    def _note_warnings(self) -> None:
+    def _check_secrets(self) -> None:
+        """Note warnings. Refuse another provider's secrets, unless the user insists."""
+        provider = self.scheme.provider
         known = {*self.secrets, *self.stored}
         for spec in self.scheme.secret_specs:
             secret = self.secrets.get(spec.name, "")
-            self.notes += self.scheme.provider.warnings_about(secret) if secret else []
+            if not secret:
+                continue
+            self.notes += provider.warnings_about(secret)
             expects = spec.expects
             if expects and secret.startswith(expects["prefix"]) and expects["field"] not in known:
                 self.notes.append(expects["warning"])
-
-    def _check_providers(self) -> None:
-        """Refuse secrets that look like another provider's, unless the user insists."""
-        provider = self.scheme.provider
-        for spec in self.scheme.secret_specs:
-            secret = self.secrets.get(spec.name, "")
-            if not secret or spec.is_document or (spec.pattern and spec.accepts(secret)):
+            if spec.is_document or (spec.pattern and spec.accepts(secret)):
                 continue
             if 0 < len(secret) < provider.shortest_key():
                 self.errors[spec.name] = [f"This is too short for {provider.with_article()} key."]

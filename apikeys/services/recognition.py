@@ -2,7 +2,7 @@
 
 import json
 
-from apikeys.catalogue.origins import origin_of
+from apikeys.catalogue.origins import origin_or_empty
 from apikeys.catalogue.pasted_text import MAX_DOCUMENT, divide, parse, plain, unwrap
 from apikeys.models import AuthScheme, Provider
 
@@ -27,9 +27,13 @@ def recognize(text: str, schemes: list[AuthScheme] | None = None) -> AuthScheme 
     pairs = parse(text)
     values = [pair.value for pair in pairs] or [unwrap(text)[0]]
     owners = {Provider.objects.recognize(value) for value in values[:20]} - {None}
-    urls = {pair.value for pair in pairs if "://" in pair.value}
     if not owners:
-        owners = {scheme.provider for scheme in schemes if _is_called(scheme.provider, urls)}
+        origins = {origin_or_empty(pair.value) for pair in pairs} - {""}
+        owners = {
+            scheme.provider
+            for scheme in schemes
+            if origin_or_empty(scheme.provider.base_url) in origins
+        }
     known = len(owners) == 1
     if known:
         schemes = [scheme for scheme in schemes if scheme.provider in owners]
@@ -61,13 +65,6 @@ def _is_service_account(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("type") == "service_account"
-
-
-def _is_called(provider: Provider, urls: set[str]) -> bool:
-    try:
-        return bool(provider.base_url) and origin_of(provider.base_url) in map(origin_of, urls)
-    except ValueError:
-        return False
 
 
 def _score(scheme: AuthScheme, names: set[str], values: list[str], *, by_pattern: bool) -> int:

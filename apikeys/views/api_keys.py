@@ -22,16 +22,14 @@ from apikeys.models.deadlines import Status
 from gatewayproject.accounts.actors import Actor
 from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.console.conflict import Conflict
-from gatewayproject.console.list_pages import page_of
-from gatewayproject.console.views import (
-    add_merge_message,
+from gatewayproject.console.decorators import (
     may,
-    posted,
-    render_form,
     require_form_methods,
     require_page_methods,
     without_empty_parameters,
 )
+from gatewayproject.console.list_pages import page_of
+from gatewayproject.console.views import add_merge_message, posted, render_form
 
 from .list_position import ListPosition
 from .test_credentials import test_typed, was_asked_to_test

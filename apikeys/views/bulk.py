@@ -17,13 +17,8 @@ from apikeys.models import ApiKey
 from apikeys.models.api_key_queries import ApiKeyQuerySet
 from gatewayproject.accounts.actors import Actor
 from gatewayproject.console.conflict import Conflict
-from gatewayproject.console.views import (
-    may,
-    posted,
-    render_form,
-    require_form_methods,
-    require_page_methods,
-)
+from gatewayproject.console.decorators import may, require_form_methods, require_page_methods
+from gatewayproject.console.views import posted, render_form
 from gatewayproject.console.wording import counted
 
 from .list_position import ListPosition

@@ -17,8 +17,9 @@ from apikeys.models import ApiKey, AuthScheme
 from apikeys.models.details import DETAILS
 from apikeys.services.recognition import pasted_values, recognize
 from gatewayproject.accounts.actors import Actor
+from gatewayproject.console.decorators import may, require_form_methods
 from gatewayproject.console.naming import MAX_NAME
-from gatewayproject.console.views import may, render_form, require_form_methods, with_query
+from gatewayproject.console.views import render_form, with_query
 
 from .list_position import ListPosition
 from .test_credentials import Tested, test_typed, was_asked_to_test

@@ -14,7 +14,7 @@ from apikeys.services.master_key_rotation import (
     unreadable_others,
     unreadable_versions,
 )
-from gatewayproject.console.views import require_page_methods
+from gatewayproject.console.decorators import require_page_methods
 
 MAX_CHECKED = 2_000  # rows; more are decrypted only on request
 MAX_LISTED = 50

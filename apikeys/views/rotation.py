@@ -20,7 +20,8 @@ from apikeys.models import ApiKey
 from gatewayproject.accounts.actors import Actor
 from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.console.conflict import Conflict
-from gatewayproject.console.views import may, posted, render_form, require_form_methods
+from gatewayproject.console.decorators import may, require_form_methods
+from gatewayproject.console.views import posted, render_form
 
 from .list_position import ListPosition
 from .test_credentials import TONES, one_at_a_time

@@ -27,11 +27,11 @@ COMPARED = ("id", "kind", "position", "api_key", "model", "weight")  # of each r
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
-class RoutesFormSet(CheckedFormSet, BaseInlineFormSet):  # type: ignore[type-arg]  # in stubs only
+class RouteInlineFormSet(CheckedFormSet, BaseInlineFormSet):  # type: ignore[type-arg]  # in stubs only
     """The routes of an endpoint in its inline."""
 
 
-class EndpointForm(RevisedForm):
+class EndpointAdminForm(RevisedForm):
     class Meta:
         model = Endpoint
         fields = ("name", "enabled", "sticky", "description")
@@ -67,7 +67,7 @@ def _routes(rows: list[dict[str, str]], inputs: dict[str, list[str]]) -> Unit:
     return Unit("Routes", "\n".join(compared), "\n".join(lines), inputs)
 
 
-class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+class RouteInlineForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     weight = forms.IntegerField(
         min_value=0, max_value=100, initial=100, help_text="Share of requests, in percent."
     )
@@ -77,8 +77,8 @@ class RouteInline(ForeignKeysByAutocomplete, admin.StackedInline):  # type: igno
     """Routes are part of their endpoint: its permissions apply to them."""
 
     model = Route
-    form = RouteForm
-    formset = RoutesFormSet
+    form = RouteInlineForm
+    formset = RouteInlineFormSet
     fields = (("kind", "position", "weight"), "api_key", "model")
     autocomplete_fields = ("api_key",)
     extra = 0
@@ -111,7 +111,7 @@ class RouteInline(ForeignKeysByAutocomplete, admin.StackedInline):  # type: igno
         return may_view or self.has_change_permission(request)
 
 
-class StateFilter(admin.SimpleListFilter):
+class EndpointStateFilter(admin.SimpleListFilter):
     title = "status"
     parameter_name = "state"
 
@@ -135,7 +135,7 @@ class EndpointChangeList(ChangeList):
 
 @admin.register(Endpoint)
 class EndpointAdmin(RevisedAdmin):
-    form = EndpointForm
+    form = EndpointAdminForm
     list_display = (
         "name",
         "status",
@@ -145,7 +145,7 @@ class EndpointAdmin(RevisedAdmin):
         "created_at",
         "created_by",
     )
-    list_filter = (StateFilter,)
+    list_filter = (EndpointStateFilter,)
     list_per_page = 50
     search_fields = ("name",)
     search_help_text = "Search by name."

@@ -23,7 +23,7 @@ from gatewayproject.console.conflict import Conflict
 from gatewayproject.console.wording import counted
 
 
-class TokenForm(MergedModelForm):
+class TokenAdminForm(MergedModelForm):
     endpoints = NamedEndpointsField(
         widget=forms.Textarea({"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
         help_text="Endpoint names, separated by commas. Leave empty for all endpoints.",
@@ -57,7 +57,7 @@ class TokenForm(MergedModelForm):
             self.add_error(None, error)
 
 
-class StateFilter(admin.SimpleListFilter):
+class TokenStateFilter(admin.SimpleListFilter):
     title = "status"
     parameter_name = "state"
 
@@ -71,12 +71,12 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(GatewayToken)
 class TokenAdmin(RevisedAdmin):
-    form = TokenForm
+    form = TokenAdminForm
     list_display = (
         *("name", "prefix", "purpose", "reaches", "status"),
         *("last_used", "expires_at", "created_at", "created_by"),
     )
-    list_filter = (StateFilter, "purpose")
+    list_filter = (TokenStateFilter, "purpose")
     list_per_page = 50
     search_fields = ("name",)
     search_help_text = "Search by name."

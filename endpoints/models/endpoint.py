@@ -64,6 +64,11 @@ class Endpoint(models.Model):
         DOWN = "down", "Down"  # none can
         DISABLED = "disabled", "Disabled"
 
+        @property
+        def tone(self) -> str:
+            """How a badge shows it."""
+            return {self.ACTIVE: "ok", self.DEGRADED: "warning", self.DOWN: "danger"}.get(self, "")
+
     name = models.CharField(max_length=63, unique=True, validators=[validate_url_form])
     enabled = models.BooleanField(default=True)
     sticky = models.BooleanField(

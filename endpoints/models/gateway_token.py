@@ -55,6 +55,11 @@ class GatewayToken(Named):
         EXPIRED = "expired", "Expired"
         REVOKED = "revoked", "Revoked"
 
+        @property
+        def tone(self) -> str:
+            """How a badge shows it."""
+            return {self.ACTIVE: "ok", self.REVOKED: "danger"}.get(self, "")
+
     digest = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
     prefix = models.CharField("prefix", max_length=SHOWN, editable=False)
     purpose = models.CharField(

@@ -43,6 +43,7 @@ class KeyDependents:
                         for route in endpoint.routes.all()
                     ),
                     state=health[endpoint.pk].state.label,
+                    tone=health[endpoint.pk].state.tone,
                 )
                 for endpoint in endpoints
             )

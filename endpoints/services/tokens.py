@@ -50,8 +50,8 @@ def update_token(
 ) -> list[str]:
     """Save what differs, and return the names of what changed.
 
-    ``seen`` is the digest of the token that the person looked at; where it is another by now,
-    ``Conflict`` is raised and nothing happens. Raises ``ValidationError``.
+    ``seen`` is the digest of the token that the user saw. Raises ``Conflict`` if it has changed,
+    and ``ValidationError``.
     """
     with unique_name(GatewayToken), transaction.atomic():
         stored = _locked(token)
@@ -71,7 +71,7 @@ def update_token(
 
 
 def revoke_token(token: GatewayToken, *, by: Actor) -> bool:
-    """Refuse ``token`` from the next request on, for good. Returns whether that is news."""
+    """Refuse ``token`` from the next request on, for good. Returns False if it was revoked."""
     with transaction.atomic():
         stored = _locked(token)
         if stored.revoked_at is not None:
@@ -133,7 +133,8 @@ def check_token(
         errors.setdefault(NON_FIELD_ERRORS, []).append(
             "This token is revoked. This cannot be undone."
         )
-    if stored is not None and token.expires_at != stored.expires_at and token.state() == "expired":
+    is_expired = token.state() == GatewayToken.State.EXPIRED
+    if stored is not None and token.expires_at != stored.expires_at and is_expired:
         errors["expires_at"] = ["Choose a time in the future. To end the token now, revoke it."]
     if errors:
         raise ValidationError(errors)

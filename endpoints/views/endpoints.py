@@ -21,17 +21,14 @@ from endpoints.services.health import health_of, unhealthy_counts
 from gatewayproject.accounts.actors import Actor
 from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.console.conflict import Conflict
-from gatewayproject.console.list_pages import page_of
-from gatewayproject.console.views import (
-    add_saved_messages,
+from gatewayproject.console.decorators import (
     may,
-    posted,
-    render_form,
     require_form_methods,
     require_page_methods,
-    with_query,
     without_empty_parameters,
 )
+from gatewayproject.console.list_pages import page_of
+from gatewayproject.console.views import add_saved_messages, posted, render_form, with_query
 
 from .route_summaries import RoutesInFull, RoutesInShort
 

@@ -5,7 +5,7 @@ from django.views.decorators.http import require_POST
 
 from endpoints.services import issue_trial_token
 from gatewayproject.accounts.actors import Actor
-from gatewayproject.console.views import may
+from gatewayproject.console.decorators import may
 
 from .endpoints import get_endpoint
 

@@ -3,8 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from gatewayproject.console.decorators import require_page_methods, without_empty_parameters
 from gatewayproject.console.list_pages import page_of
-from gatewayproject.console.views import require_page_methods, without_empty_parameters
 
 from .forms.activity import ActivityForm
 from .models import AuditEvent, attach_subjects, group_events

@@ -6,17 +6,19 @@ from typing import Any, cast
 from django import forms
 
 
+class SearchField(forms.CharField):
+    """The text to search for."""
+
+    def __init__(self, placeholder: str, *, max_length: int = 80) -> None:
+        attrs = {"type": "search", "placeholder": placeholder, "autocomplete": "off"}
+        widget = forms.TextInput(attrs)
+        super().__init__(label="Search", required=False, max_length=max_length, widget=widget)
+
+
 class ListForm(forms.Form):
     """Search by name, filter by status, and sort."""
 
-    q = forms.CharField(
-        label="Search",
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(
-            {"type": "search", "placeholder": "Search by name", "autocomplete": "off"}
-        ),
-    )
+    q = SearchField("Search by name")
     state = forms.ChoiceField(label="Status", required=False)
     sort = forms.CharField(required=False, widget=forms.HiddenInput, max_length=20)
 

@@ -155,7 +155,7 @@ def test_looking_writes_nothing(new: str) -> None:
 # --- Broken rows -------------------------------------------------------------------------------
 
 
-def test_a_broken_row_is_named_and_left_alone_while_all_others_move(
+def test_a_damaged_row_is_named_and_unchanged_while_all_others_move(
     five_keys: list[ApiKey], new: str, by: Actor
 ) -> None:
     broken = damage(five_keys[2])
@@ -280,9 +280,7 @@ def test_two_at_once_share_the_work(make_key: MakeKey, new: str, by: Actor, sett
     assert survey().left == 0
 
 
-def test_a_row_that_somebody_holds_is_waited_for(
-    five_keys: list[ApiKey], new: str, by: Actor
-) -> None:
+def test_a_locked_row_is_waited_for(five_keys: list[ApiKey], new: str, by: Actor) -> None:
     holds = threading.Event()
 
     def hold() -> None:
@@ -301,7 +299,7 @@ def test_a_row_that_somebody_holds_is_waited_for(
     assert CredentialVersion.objects.get(pk=five_keys[1].current.pk).hint == "held"
 
 
-def test_a_row_that_somebody_holds_for_ever_is_reported(
+def test_a_row_that_stays_locked_is_reported(
     five_keys: list[ApiKey], new: str, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor == "sqlite":
@@ -341,7 +339,7 @@ def test_going_back_is_refused_before_the_first_write(new: str, by: Actor, setti
     assert tokens() == before
 
 
-def test_going_back_half_way_is_refused_too(
+def test_reversing_an_interrupted_rotation_is_refused(
     five_keys: list[ApiKey], new: str, by: Actor, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotation._Rotation, "run", lambda self: 1 / 0)
@@ -354,7 +352,7 @@ def test_going_back_half_way_is_refused_too(
         rotate_master_key(by=by)
 
 
-def test_who_means_to_go_back_says_so_and_the_history_has_it(
+def test_a_reversed_rotation_can_be_forced_and_is_recorded(
     five_keys: list[ApiKey], old: str, new: str, by: Actor, settings: Any
 ) -> None:
     rotate_master_key(by=by)
@@ -499,7 +497,7 @@ def test_no_old_token_is_left_in_the_files_of_sqlite(new: str, by: Actor) -> Non
     assert found() == 0
 
 
-def test_somebody_who_reads_for_long_keeps_the_old_tokens_in_the_log_and_that_is_reported(
+def test_a_long_read_keeps_old_tokens_in_the_log_which_is_reported(
     new: str, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor != "sqlite":

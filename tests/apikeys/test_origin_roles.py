@@ -74,7 +74,7 @@ def test_a_moved_key_is_not_tested_with_what_is_stored(provider: str, make_key: 
 
 @pytest.mark.parametrize("where", ["key", "scheme"])
 @pytest.mark.parametrize("provider", TESTED_ELSEWHERE)
-def test_an_address_moved_to_the_host_of_the_test_in_the_database_keeps_it_shut(
+def test_an_address_moved_to_the_host_of_the_test_in_the_database_prevents_decryption(
     provider: str, where: str, make_key: MakeKey
 ) -> None:
     key = make_key("key", provider)
@@ -88,7 +88,7 @@ def test_an_address_moved_to_the_host_of_the_test_in_the_database_keeps_it_shut(
     assert f"not encrypted for {origin} (api origin)" in fresh(key).unreadable_because()
 
 
-def test_an_edit_after_a_scheme_was_led_to_the_host_of_its_test_takes_the_secret(
+def test_an_edit_after_a_scheme_moved_to_the_host_of_its_test_requires_the_secret_again(
     make_key: MakeKey, by: Actor
 ) -> None:
     key = make_key("key", "openai_compatible", secrets={"api_key": OPENAI_KEY})
@@ -104,7 +104,9 @@ def test_an_edit_after_a_scheme_was_led_to_the_host_of_its_test_takes_the_secret
 
 
 @pytest.mark.parametrize("role", [Role.TOKEN, Role.TEST])
-def test_an_origin_that_a_declaration_gains_takes_the_secret(make_key: MakeKey, role: Role) -> None:
+def test_an_origin_added_to_a_declaration_requires_the_secret_again(
+    make_key: MakeKey, role: Role
+) -> None:
     key = make_key("m2m", "databricks", "oauth_m2m", secrets={"client_secret": OPENAI_KEY})
     scheme = AuthScheme.objects.get(pk=key.scheme_id)
     changes: dict[str, Any] = (

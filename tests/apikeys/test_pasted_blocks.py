@@ -13,6 +13,7 @@ from apikeys.catalogue.loading import load_catalogue
 from apikeys.catalogue.pasted_text import MAX_DOCUMENT, clean_credential, divide, parse
 from apikeys.models import AuthScheme, CheckedDraft, KeyDraft, Provider
 from apikeys.sealing import Secrets
+from apikeys.services.recognition import recognize
 from tests.fakes import OPENAI_KEY, config_for, credentials_for
 
 pytestmark = pytest.mark.django_db
@@ -250,7 +251,7 @@ STAND_INS = {
 @pytest.mark.parametrize(
     ("reason", "text"), [(reason, text) for reason, texts in STAND_INS.items() for text in texts]
 )
-def test_what_only_stands_for_a_key_is_refused_with_the_reason(reason: str, text: str) -> None:
+def test_a_placeholder_for_a_key_is_refused_with_the_reason(reason: str, text: str) -> None:
     [message] = refusal_of("openai", "api_key", api_key=text)["api_key"]
 
     assert reason in message
@@ -382,7 +383,7 @@ def test_no_providers_own_credentials_are_taken_for_anothers() -> None:
             assert Provider.objects.recognize(sample) in (None, provider), (provider, item)
 
 
-def test_a_key_of_another_provider_is_refused_until_one_insists() -> None:
+def test_a_key_of_another_provider_is_refused_until_the_user_confirms() -> None:
     errors = refusal_of("openai", "api_key", api_key=CLAUDE_KEY)
 
     key = typed("openai", "api_key", api_key=CLAUDE_KEY, anyway=True)
@@ -408,3 +409,12 @@ def test_key_patterns_of_the_catalogue_are_regular_expressions() -> None:
     for entry in load_catalogue():
         for item in entry.get("key_patterns", []):
             re.compile(item.get("pattern", ""))
+
+
+def test_a_provider_is_recognized_by_its_url_beside_a_malformed_one() -> None:
+    text = "PROXY_URL=http://[\nAPI_URL=https://api.groq.com/openai/v1\nAPI_KEY=made-up-0001"
+
+    scheme = recognize(text)
+
+    assert scheme is not None
+    assert scheme.provider.slug == "groq"

@@ -62,7 +62,7 @@ def parts_of(text: str, size: int = 6) -> set[str]:
         f" ' \" {KEY} \" ' ",
     ],
 )
-def test_what_clings_to_a_credential_is_taken_off_with_a_note(pasted: str) -> None:
+def test_what_surrounds_a_credential_is_removed_with_a_note(pasted: str) -> None:
     value, notes = clean(pasted)
 
     assert value == KEY
@@ -75,7 +75,7 @@ def test_what_clings_to_a_credential_is_taken_off_with_a_note(pasted: str) -> No
     "credential",
     [
         KEY,
-        "zz-nobody-knows-this-prefix-0001",
+        "zz-a-prefix-of-no-provider-0001",
         "7",
         "a=b",
         "abcd1234=efgh",

@@ -14,8 +14,8 @@ from apikeys.catalogue.provider_errors import (
     ErrorRule,
     declared_rules,
     facts_of,
+    load_rules,
     meaning_of,
-    rules_of_built_in_providers,
 )
 from apikeys.models import AuthScheme
 
@@ -264,8 +264,9 @@ def test_every_provider_with_rules_is_in_the_catalog_and_stores_them() -> None:
         for entry in load_catalogue()
     }
 
-    assert rules_of_built_in_providers() <= transports.keys()
-    for slug in rules_of_built_in_providers():
+    with_rules = load_rules()["provider"].keys()
+    assert with_rules <= transports.keys()
+    for slug in with_rules:
         assert all(each["errors"] == declared_rules(slug) for each in transports[slug])
 
 

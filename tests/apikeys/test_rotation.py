@@ -133,7 +133,7 @@ def test_parts_that_are_not_typed_are_kept_from_the_current(make_key: MakeKey, b
 
 @pytest.fixture
 def portkey(make_key: MakeKey, by: Actor) -> ApiKey:
-    """A key of two parts: one of them is staged anew, the other was left as it is."""
+    """A key of two parts: one is staged again, the other is unchanged."""
     key = make_key("portkey", "portkey", secrets=PORTKEY, portkey_provider="openai")
     return stage(key, by, "pk-made-up-000000000000002")
 
@@ -541,12 +541,12 @@ def test_old_credentials_never_follow_a_key_to_a_new_place(key: ApiKey, by: Acto
     assert fresh(key).origins() == dict.fromkeys((Role.API, Role.TEST), "https://proxy.example:443")
 
 
-def test_there_is_no_way_back_where_nothing_is_previous(key: ApiKey, by: Actor) -> None:
+def test_without_previous_credentials_there_is_no_roll_back(key: ApiKey, by: Actor) -> None:
     with pytest.raises(ValidationError, match="no previous"):
         services.roll_back_credentials(key, by=by, rev=key.rev)
 
 
-def test_there_is_no_way_back_to_what_no_master_key_opens(
+def test_unreadable_previous_credentials_cannot_be_rolled_back_to(
     promoted: ApiKey, by: Actor, settings: Any
 ) -> None:
     settings.FERNET_KEYS = [keyring.generate_master_key()]
@@ -594,7 +594,7 @@ def test_a_key_is_disabled_and_enabled(key: ApiKey, by: Actor) -> None:
     assert last_act(key) == ("enabled", [])
 
 
-def test_a_key_in_use_is_disabled_by_who_saw_what_depends_on_it(
+def test_a_key_in_use_is_disabled_only_with_the_digest_of_its_endpoints(
     key: ApiKey, by: Actor, make_endpoint: MakeEndpoint
 ) -> None:
     make_endpoint("search", key)
@@ -669,7 +669,7 @@ def test_an_act_that_cannot_be_written_down_does_not_happen(
     assert after.pending.tested_at == tested_at
 
 
-def test_the_trail_of_a_rotation_holds_no_value(promoted: ApiKey, by: Actor) -> None:
+def test_the_audit_events_of_a_rotation_contain_no_value(promoted: ApiKey, by: Actor) -> None:
     services.roll_back_credentials(promoted, by=by, rev=promoted.rev)
 
     for event in AuditEvent.objects.about(promoted):

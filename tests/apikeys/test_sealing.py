@@ -188,7 +188,7 @@ def test_a_dump_with_plaintext_is_not_loaded(api_key: ApiKey, tmp_path: Path) ->
 # --- Bound to row and origin -------------------------------------------------------------------
 
 
-def test_a_token_moved_to_another_key_stays_shut(api_key: ApiKey, make_key: MakeKey) -> None:
+def test_a_token_moved_to_another_key_is_not_opened(api_key: ApiKey, make_key: MakeKey) -> None:
     other = make_key("other")
 
     CredentialVersion.objects.filter(api_key=other).update(sealed=api_key.current.sealed)
@@ -196,7 +196,7 @@ def test_a_token_moved_to_another_key_stays_shut(api_key: ApiKey, make_key: Make
     assert "another key" in refusal_to_open(other)
 
 
-def test_a_token_moved_to_another_version_of_the_same_key_stays_shut(api_key: ApiKey) -> None:
+def test_a_token_moved_to_another_version_of_the_same_key_is_not_opened(api_key: ApiKey) -> None:
     copy = CredentialVersion.objects.create(
         api_key=api_key, sealed=api_key.current.sealed, master_key="", created_by="eve"
     )
@@ -206,7 +206,7 @@ def test_a_token_moved_to_another_version_of_the_same_key_stays_shut(api_key: Ap
     assert "another key" in refusal_to_open(api_key)
 
 
-def test_a_key_that_is_pointed_at_the_version_of_another_stays_shut(
+def test_a_key_that_points_at_the_version_of_another_is_not_opened(
     api_key: ApiKey, make_key: MakeKey
 ) -> None:
     other = make_key("other")
@@ -216,9 +216,7 @@ def test_a_key_that_is_pointed_at_the_version_of_another_stays_shut(
     assert "another key" in refusal_to_open(other)
 
 
-def test_a_version_that_is_given_to_another_key_stays_shut(
-    api_key: ApiKey, make_key: MakeKey
-) -> None:
+def test_a_version_given_to_another_key_is_not_opened(api_key: ApiKey, make_key: MakeKey) -> None:
     other = make_key("other")
 
     CredentialVersion.objects.filter(pk=api_key.current_id).update(api_key=other)
@@ -237,9 +235,7 @@ def test_a_version_that_is_given_to_another_key_stays_shut(
         "https://api.openai.com@evil.example/v1",
     ],
 )
-def test_an_address_changed_in_the_database_keeps_the_credentials_shut(
-    api_key: ApiKey, url: str
-) -> None:
+def test_an_address_changed_in_the_database_prevents_decryption(api_key: ApiKey, url: str) -> None:
     ApiKey.objects.filter(pk=api_key.pk).update(config={"api_base": url})
 
     assert "not encrypted for" in refusal_to_open(api_key)
@@ -253,7 +249,7 @@ def test_a_path_changed_in_the_database_is_still_the_same_origin(api_key: ApiKey
 
 
 @pytest.mark.parametrize("where", ["base_url", "token", "verify"])
-def test_a_method_changed_in_the_database_keeps_the_credentials_shut(
+def test_a_method_changed_in_the_database_prevents_decryption(
     make_key: MakeKey, where: str
 ) -> None:
     api_key = make_key("m2m", "databricks", "oauth_m2m", secrets={"client_secret": CANARY})
@@ -272,7 +268,7 @@ def test_a_method_changed_in_the_database_keeps_the_credentials_shut(
     assert "https://evil.example:443" in refusal_to_open(api_key)
 
 
-def test_a_key_moved_to_another_method_in_the_database_stays_shut(api_key: ApiKey) -> None:
+def test_a_key_moved_to_another_method_in_the_database_is_not_opened(api_key: ApiKey) -> None:
     anthropic = AuthScheme.objects.get(provider__slug="anthropic")
 
     ApiKey.objects.filter(pk=api_key.pk).update(
@@ -340,7 +336,7 @@ def corrupt(token: bytes, how: str) -> bytes:
 @pytest.mark.parametrize(
     "how", ["cut", "cut in half", "one character changed", "empty", "not base64", "a beginning"]
 )
-def test_a_damaged_token_is_unreadable_and_says_nothing(api_key: ApiKey, how: str) -> None:
+def test_a_damaged_token_is_unreadable_and_reveals_nothing(api_key: ApiKey, how: str) -> None:
     damaged = Sealed(corrupt(api_key.current.sealed.token, how))
 
     CredentialVersion.objects.filter(api_key=api_key).update(sealed=damaged)
@@ -361,7 +357,7 @@ def test_a_damaged_token_is_unreadable_and_says_nothing(api_key: ApiKey, how: st
         b'{"v":2,"owner":"","origins":[],"secret":{}}',
     ],
 )
-def test_a_token_that_somebody_else_made_with_the_master_key_stays_shut(
+def test_a_token_that_others_made_with_the_master_key_is_not_opened(
     api_key: ApiKey, settings: Any, payload: bytes
 ) -> None:
     foreign = Sealed(Fernet(settings.FERNET_KEYS[0]).encrypt(payload))
@@ -372,7 +368,7 @@ def test_a_token_that_somebody_else_made_with_the_master_key_stays_shut(
 
 
 @pytest.mark.parametrize(("version", "origins", "age"), [(1, [], "older"), (3, {}, "newer")])
-def test_a_token_of_another_version_of_gatehouse_stays_shut(
+def test_a_token_of_another_version_of_gatehouse_is_not_opened(
     settings: Any, version: int, origins: Any, age: str
 ) -> None:
     payload = {"v": version, "owner": "a", "origins": origins, "secret": {"api_key": CANARY}}
@@ -405,14 +401,14 @@ def test_a_token_opens_in_its_own_spelling_alone(spelling: str) -> None:
     assert other.token != sealed.token
     assert open_sealed(sealed, owner="o", towards={}) == {"a": CANARY}
 
-    assert not master_keys().recognise(other)
+    assert not master_keys().recognize(other)
     assert reseal(other) is None
     assert not opens_with_primary(other)
     with pytest.raises(CannotOpen, match="No configured master key decrypts"):
         open_sealed(other, owner="o", towards={})
 
 
-def test_destroyed_credentials_stay_shut(api_key: ApiKey) -> None:
+def test_destroyed_credentials_are_not_opened(api_key: ApiKey) -> None:
     api_key.current.destroy()
 
     assert "destroyed" in refusal_to_open(api_key)
@@ -450,7 +446,7 @@ def token_length(secret: str) -> int:
     return len(seal({"api_key": secret}, owner=owner, origins={Role.API: OPENAI_ORIGIN}).token)
 
 
-def test_the_length_of_a_token_tells_little_about_the_length_of_the_secret() -> None:
+def test_the_length_of_a_token_reveals_little_about_the_length_of_the_secret() -> None:
     lengths = [token_length("x" * size) for size in range(1, 201)]
 
     assert len(set(lengths)) <= 2
@@ -464,7 +460,7 @@ def test_two_seals_of_one_secret_have_nothing_in_common() -> None:
     assert one[40:] != two[40:]
 
 
-def test_equal_credentials_have_one_fingerprint_that_nobody_can_compute(
+def test_equal_credentials_have_one_fingerprint_that_needs_the_key_to_compute(
     api_key: ApiKey, make_key: MakeKey
 ) -> None:
     twin, other = make_key("twin", secrets={"api_key": CANARY}), make_key("other")
@@ -521,7 +517,7 @@ def test_a_document_has_no_hint(make_key: MakeKey) -> None:
 
 
 def test_an_own_method_may_ask_for_any_hint(openai: AuthScheme, make_key: MakeKey) -> None:
-    """Its author thought of JSON; somebody pastes something else."""
+    """Its author thought of JSON; a user pastes something else."""
     field = {"name": "api_key", "label": "Key", "secret": True, "required": True, "hint": "id"}
     AuthScheme.objects.create(
         provider=openai.provider,

@@ -102,7 +102,7 @@ def test_a_created_key_is_sealed_and_knows_who_made_it(make_key: MakeKey, by: Ac
     assert api_key.unreadable_because() == ""
 
 
-def test_a_pasted_key_is_stored_without_what_clings_to_it(draft_key: DraftKey, by: Actor) -> None:
+def test_a_pasted_key_is_stored_without_what_surrounds_it(draft_key: DraftKey, by: Actor) -> None:
     draft = draft_key(secrets={"api_key": f"export OPENAI_API_KEY='{OPENAI_KEY}'\n"})
 
     api_key, _, notes = create_api_key(draft, by=by)
@@ -436,7 +436,7 @@ def test_another_region_is_elsewhere(aws_key: ApiKey, by: Actor) -> None:
     assert set(refusal.value.message_dict) == {"aws_access_key_id", "aws_secret_access_key"}
 
 
-def test_a_part_alone_is_not_enough_to_go_elsewhere(aws_key: ApiKey, by: Actor) -> None:
+def test_moving_a_key_requires_all_of_its_secrets(aws_key: ApiKey, by: Actor) -> None:
     with pytest.raises(ValidationError) as refusal:
         edit(
             aws_key,
@@ -477,8 +477,10 @@ def test_another_tenant_is_the_same_host_and_another_workspace_is_not(
     assert set(refusal.value.message_dict) == {"client_secret"}
 
 
-def test_a_base_url_bent_in_the_database_is_no_way_round(api_key: ApiKey, by: Actor) -> None:
-    """Pointing the row elsewhere first, then saving an innocent edit, seals nothing anew."""
+def test_changing_a_base_url_in_the_database_does_not_redirect_a_key(
+    api_key: ApiKey, by: Actor
+) -> None:
+    """Moving the row elsewhere and then saving another edit does not encrypt the key for there."""
     ApiKey.objects.filter(pk=api_key.pk).update(config={"api_base": "https://evil.example/v1"})
     bent = stored(api_key)
 
@@ -487,9 +489,7 @@ def test_a_base_url_bent_in_the_database_is_no_way_round(api_key: ApiKey, by: Ac
     assert "not encrypted for" in stored(api_key).unreadable_because()
 
 
-def test_parts_of_a_key_that_was_bent_in_the_database_are_not_kept(
-    aws_key: ApiKey, by: Actor
-) -> None:
+def test_secrets_of_a_key_changed_in_the_database_are_not_kept(aws_key: ApiKey, by: Actor) -> None:
     ApiKey.objects.filter(pk=aws_key.pk).update(config={"aws_region_name": "cn-north-1"})
 
     with pytest.raises(ValidationError):
@@ -776,7 +776,7 @@ def test_a_key_in_use_is_not_deleted_past_the_service(
 # --- The trail ---------------------------------------------------------------------------------
 
 
-def test_every_act_writes_one_event_that_says_who_and_names_fields_only(
+def test_every_action_writes_one_event_with_its_actor_and_field_names_only(
     make_key: MakeKey, by: Actor
 ) -> None:
     api_key = stored(make_key("my-openai-key", description="confidential", organization="org-acme"))

@@ -101,7 +101,7 @@ def test_a_deleted_key_is_nowhere_in_the_files(make_key: MakeKey, by: Actor) -> 
 
 
 @contextmanager
-def somebody_reads() -> Iterator[None]:
+def open_reader() -> Iterator[None]:
     """Hold on to the write-ahead log, as a backup does or a report that takes long."""
     reader = connection.copy()
     with reader.cursor() as cursor:
@@ -125,10 +125,10 @@ Act = Callable[[ApiKey, Actor], None]
 
 @pytest.fixture(params=[destroy, delete])
 def owed(request: pytest.FixtureRequest, make_key: MakeKey, by: Actor) -> bytes:
-    """A token that was destroyed while somebody was reading: that delays nobody for long."""
+    """A token that was destroyed during a read, which delays no one for long."""
     key = replace(make_key("key"), by, api_key="sk-made-up-second")
     token = token_of(key.previous_id)
-    with somebody_reads():
+    with open_reader():
         request.param(key, by)
         assert not sqlite_wal.settle_erasing()
     assert in_the_files(token) > 0
@@ -161,14 +161,14 @@ def test_nothing_is_tried_where_nothing_is_owed(
         assert sqlite_wal.settle_erasing()
 
 
-def test_a_command_says_so_where_the_bytes_are_still_there(
+def test_a_command_reports_bytes_that_are_still_there(
     make_key: MakeKey, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_wal, "TRIES", 1)
     key = replace(make_key("key"), by, api_key="sk-made-up-second")
     token = token_of(key.previous_id)
 
-    with somebody_reads(), pytest.raises(CommandError, match="still in SQLite") as shown:
+    with open_reader(), pytest.raises(CommandError, match="still in SQLite") as shown:
         call_command("destroy_previous", "--older-than-days=0")
 
     assert shown.value.returncode == 3
@@ -184,14 +184,14 @@ def test_a_command_waits_for_a_reader_who_is_done_soon(
     token = token_of(key.previous_id)
 
     with ExitStack() as reading:
-        reading.enter_context(somebody_reads())
+        reading.enter_context(open_reader())
         monkeypatch.setattr(sqlite_wal.time, "sleep", lambda seconds: reading.close())
         call_command("destroy_previous", "--older-than-days=0")
 
     assert in_the_files(token) == 0
 
 
-def test_rotating_from_a_terminal_says_so_too(
+def test_rotating_from_a_terminal_reports_it_too(
     make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sqlite_wal, "TRIES", 1)
@@ -199,7 +199,7 @@ def test_rotating_from_a_terminal_says_so_too(
     file = tmp_path / "key"
     file.write_text("sk-made-up-second")
 
-    with somebody_reads(), pytest.raises(CommandError, match="still in SQLite") as refused:
+    with open_reader(), pytest.raises(CommandError, match="still in SQLite") as refused:
         call_command("rotate_api_key", "key", "--compromised", from_file=file)
 
     assert refused.value.returncode == 3

@@ -127,7 +127,7 @@ def test_what_is_destroyed_leaves_nothing_that_was_computed_from_it(
         assert version.destroyed_at is not None
 
 
-def test_what_opens_is_left_alone(lost: str, new: str, by: Actor, make_key: MakeKey) -> None:
+def test_readable_rows_are_not_destroyed(lost: str, new: str, by: Actor, make_key: MakeKey) -> None:
     make_key("four")
     api_key = key("four")
     drafts.stage(api_key, {"api_key": "sk-to-come-0000000000000000"}, by=by)
@@ -150,7 +150,7 @@ def test_a_damaged_row_is_destroyed_too(lost: str, settings: Any, by: Actor) -> 
     assert not AuditEvent.objects.filter(act="gave up").exists()
 
 
-def test_equal_credentials_are_recognised_anew(
+def test_equal_credentials_are_recognized_again(
     lost: str, new: str, by: Actor, settings: Any
 ) -> None:
     settings.FERNET_KEYS = [new, lost]
@@ -301,7 +301,7 @@ def test_a_dry_run_lists_it_and_destroys_nothing(lost: str, new: str, capsys: An
     assert missing_master_keys()
 
 
-def test_a_key_that_has_no_credentials_to_enter_is_saved_once_more(
+def test_a_key_without_credentials_to_enter_is_saved_again(
     settings: Any, make_key: MakeKey, by: Actor
 ) -> None:
     settings.FERNET_KEYS = [generate_master_key()]

@@ -1,4 +1,4 @@
-"""A draft that cannot work is refused, whoever checks it; the error is on the right field."""
+"""A draft that cannot work is refused by every form and command, on the right field."""
 
 from typing import Any
 
@@ -711,7 +711,7 @@ def test_two_forms_of_one_name_are_the_same(
     assert set(errors_of(draft_key(other))) == {"name"}
 
 
-def test_a_key_does_not_stand_in_its_own_way(make_key: MakeKey) -> None:
+def test_a_key_may_keep_its_own_name(make_key: MakeKey) -> None:
     api_key = make_key("my-openai-key")
     api_key.name = "My-OpenAI-Key"
 

@@ -1,4 +1,4 @@
-"""How much slower the gateway is while strangers try passwords, in one run.
+"""How much slower the gateway is while others try passwords, in one run.
 
     python -m tests.benchmarks.login_flood [--seconds 4] [--rounds 3] [--connections 24]
 

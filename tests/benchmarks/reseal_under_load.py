@@ -84,7 +84,7 @@ def one_round(
 
 
 def sign_in() -> str:
-    """Return the cookies of somebody who may do everything."""
+    """Return the cookies of a user with all permissions."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.test import Client

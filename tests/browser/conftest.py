@@ -43,7 +43,7 @@ def shared_server() -> Iterator[Server]:
 
 @pytest.fixture
 def server(transactional_db: None, shared_server: Server) -> Server:
-    """Gatehouse, served, on this test's database. It has answered nobody yet."""
+    """Gatehouse, served, on this test's database. It has served no request yet."""
     shared_server.exchanges.clear()
     return shared_server
 
@@ -52,7 +52,7 @@ def server(transactional_db: None, shared_server: Server) -> Server:
 def open_browser(
     server: Server, new_context: Callable[..., BrowserContext]
 ) -> Iterator[OpenBrowser]:
-    """Open a browser for somebody. Whatever it complains about until the end fails the test."""
+    """Open a browser for a user. Any error that it reports until the end fails the test."""
     watches: list[Watch] = []
 
     def open_for(user: User | None = None, *, scripts: bool = True, **how: Any) -> Person:

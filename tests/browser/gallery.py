@@ -38,7 +38,7 @@ def furnish(make_key: MakeKey, make_endpoint: MakeEndpoint, make_token: MakeToke
     endpoints += [make_endpoint(f"batch-{letter}", broken) for letter in "abc"]
     soon = timezone.now() + timedelta(days=3)
     make_token("search-service-production", *endpoints[:2], expires_at=soon)
-    make_token("an-application-with-a-long-name-that-nobody-broke-into-parts-at-all", *endpoints)
+    make_token("an-application-with-a-long-name-without-any-place-to-break-it", *endpoints)
     make_token("operations")
     for name, change in (("expired-one", "expires_at"), ("revoked-one", "revoked_at")):
         token = make_token(name, endpoints[0])
@@ -358,7 +358,7 @@ TOKENS: dict[str, View] = {
     "token revoked": of_token("revoked-one"),
     "token endpoints dialog": dialog(
         "/tokens/",
-        "4 endpoints of an-application-with-a-long-name-that-nobody-broke-into-parts-at-all",
+        "4 endpoints of an-application-with-a-long-name-without-any-place-to-break-it",
     ),
     "create token page": at("/tokens/new/"),
     "create token dialog": dialog("/tokens/", "Create token"),

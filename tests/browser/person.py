@@ -1,4 +1,4 @@
-"""Somebody at a browser, who finds things by what they are called."""
+"""A user at a browser, who finds elements by their names."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class Person:
 
     @contextmanager
     def sees_another_form(self, form: Locator) -> Iterator[None]:
-        """Wait until what the block does has brought the form anew."""
+        """Wait until what the block does has loaded the form again."""
         shown = form.locator("form[method=post]").last
         shown.evaluate("form => (form.dataset.seen = 'yes')")
         yield

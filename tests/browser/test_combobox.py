@@ -125,7 +125,7 @@ def test_an_option_that_starts_with_the_query_is_active_before_one_that_contains
     assert active_option(page) == "OpenAI"
 
 
-def test_without_a_match_the_list_says_so_and_enter_chooses_nothing(
+def test_without_a_match_the_list_is_empty_and_enter_chooses_nothing(
     page: Page, open_combobox: OpenCombobox
 ) -> None:
     combobox = open_combobox()
@@ -142,7 +142,7 @@ def test_without_a_match_the_list_says_so_and_enter_chooses_nothing(
     expect(combobox).to_have_value("zzz")
 
 
-def test_arrow_keys_open_the_list_and_go_round(page: Page, open_combobox: OpenCombobox) -> None:
+def test_arrow_keys_open_the_list_and_wrap_around(page: Page, open_combobox: OpenCombobox) -> None:
     combobox = open_combobox()
 
     combobox.press("ArrowDown")

@@ -105,7 +105,7 @@ def test_each_provider_asks_for_its_own_and_the_name_stays(
     person.is_told("Created bedrock.")
 
 
-def test_service_account_json_tells_its_project(
+def test_the_project_is_taken_from_service_account_json(
     person: Person, form: Locator, scripts: bool
 ) -> None:
     textbox(form, "Name").fill("vertex")

@@ -127,7 +127,7 @@ def test_the_second_of_two_sees_a_conflict_and_nothing_is_deleted(
     assert key_of("maps") is None
 
 
-def test_a_key_that_somebody_else_deleted_is_gone_for_the_second_too(
+def test_a_key_that_another_user_deleted_is_reported_as_deleted(
     person: Person, shared_key: ApiKey, open_browser: OpenBrowser, kim: User
 ) -> None:
     person.watch.expect(404)

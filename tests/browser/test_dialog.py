@@ -129,9 +129,7 @@ def test_a_changed_form_asks_first(page: Page, panel: Locator, question: Locator
     expect(question).to_be_hidden()
 
 
-def test_escape_answers_the_question_with_keep(
-    page: Page, panel: Locator, question: Locator
-) -> None:
+def test_escape_keeps_the_input(page: Page, panel: Locator, question: Locator) -> None:
     swap(page)
     panel.get_by_label("Name").fill("typed")
 

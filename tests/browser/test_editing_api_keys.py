@@ -113,9 +113,9 @@ def test_two_values_of_one_field_are_chosen_from_and_nothing_is_lost(
     person: Person, azure_key: ApiKey, open_browser: OpenBrowser, kim: User
 ) -> None:
     colleague = open_browser(kim, scripts=person.scripts)
-    for somebody in (person, colleague):
-        somebody.goes_to("/api-keys/")
-    mine, theirs = (somebody.opens("Edit my-azure-key") for somebody in (person, colleague))
+    for each in (person, colleague):
+        each.goes_to("/api-keys/")
+    mine, theirs = (each.opens("Edit my-azure-key") for each in (person, colleague))
     textbox(theirs, "Team").fill("Maps")
     save(theirs)
     colleague.is_told("Saved my-azure-key.")

@@ -56,7 +56,7 @@ def test_an_endpoint_is_created_edited_and_deleted(person: Person, make_key: Mak
         expect(main.get_by_text(text, exact=True)).to_be_visible()
 
     form = person.opens("Delete")
-    expect(form.get_by_role("textbox")).to_have_count(0)  # nobody can call it
+    expect(form.get_by_role("textbox")).to_have_count(0)  # no client can call it
     press(form, "Delete")
     person.is_told("Deleted search-assistant.")
     expect(person.page.get_by_role("heading", name="No endpoints yet")).to_be_visible()
@@ -142,8 +142,8 @@ def test_the_second_of_two_sees_a_conflict_on_edit_and_on_delete(
     make_endpoint("search", make_key(), enabled=False)
     colleague = open_browser(kim, scripts=person.scripts)
     other = open_browser(kim, scripts=person.scripts)
-    for somebody in (person, colleague, other):
-        somebody.goes_to("/endpoints/search/")
+    for each in (person, colleague, other):
+        each.goes_to("/endpoints/search/")
     mine, theirs = person.opens("Edit"), colleague.opens("Edit")
     others = other.opens("Delete")
     textbox(theirs, "Model").fill("gpt-6")

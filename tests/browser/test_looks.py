@@ -1,4 +1,4 @@
-"""Every page and dialog suits everybody: axe, light and dark, and a phone."""
+"""Every page and dialog is accessible: axe, light and dark, and a phone."""
 
 from pathlib import Path
 

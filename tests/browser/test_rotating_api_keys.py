@@ -122,7 +122,7 @@ def test_a_refusal_is_rolled_back_from_the_list_with_one_press(person: Person, k
     assert in_use(key) == OPENAI_KEY
 
 
-def test_a_key_is_switched_off_after_a_look_at_what_uses_it_and_on_again(
+def test_a_key_is_disabled_after_a_look_at_its_endpoints_and_enabled_again(
     person: Person, key: ApiKey
 ) -> None:
     person.goes_to(f"/api-keys/{key.pk}/")

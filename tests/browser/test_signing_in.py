@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("bookmark", ["/", "/#/gateway"])
-def test_behind_the_sign_in_lies_the_ai_gateway(
+def test_signing_in_leads_to_the_ai_gateway(
     open_browser: OpenBrowser, kim: User, scripts: bool, bookmark: str
 ) -> None:
     person = open_browser(scripts=scripts)
@@ -35,7 +35,7 @@ def test_behind_the_sign_in_lies_the_ai_gateway(
 
 
 @pytest.mark.both_ways
-def test_a_wrong_password_says_so_and_keeps_the_name(
+def test_a_wrong_password_is_reported_and_the_name_is_kept(
     open_browser: OpenBrowser, kim: User, scripts: bool
 ) -> None:
     person = open_browser(scripts=scripts)

@@ -155,8 +155,8 @@ def test_the_second_editor_sees_a_conflict_and_keeps_the_input(
 ) -> None:
     token = make_token("search-service")
     colleague = open_browser(kim, scripts=person.scripts)
-    for somebody in (person, colleague):
-        somebody.goes_to(f"/tokens/{token.pk}/")
+    for each in (person, colleague):
+        each.goes_to(f"/tokens/{token.pk}/")
     mine, theirs = person.opens("Edit"), colleague.opens("Edit")
     theirs.get_by_label("Expires").select_option(label="In 7 days")
     press(theirs, "Save")

@@ -13,7 +13,7 @@ import pytest
 from .catalog import SCRIPTS, Client, Environment
 
 INSTALL_SECONDS = 900
-# No client looks for updates or sends telemetry, and none reads the settings of whoever runs this.
+# No client looks for updates or sends telemetry, and none reads the user's own settings.
 QUIET = {
     "CI": "true",
     "DISABLE_AUTOUPDATER": "1",

@@ -16,7 +16,7 @@ from apikeys.models import AuthScheme
 from endpoints.models import Endpoint
 from gatewayproject.demo.provider import Provider, Received, Response
 from tests.conftest import MakeEndpoint, MakeKey
-from tests.endpoints.gateway.client import credentials_in, mentions, told
+from tests.endpoints.gateway.client import compared, credentials_in, mentions
 from tests.fakes import OPENAI_KEY
 from tests.gateway_fixtures import KeyAt
 
@@ -216,8 +216,8 @@ def _check_same(
     """
     asked = [request for request in direct if request.method != "GET"]
     for sent, received in zip(asked, forwarded, strict=True):
-        method, target, headers, body = told(sent)
-        method_received, target_received, headers_received, body_received = told(received)
+        method, target, headers, body = compared(sent)
+        method_received, target_received, headers_received, body_received = compared(received)
         assert method_received == method
         assert target_received == target.replace(f"/{name}", f"/{model}")
         different = set(headers_received) ^ set(headers)

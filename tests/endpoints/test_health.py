@@ -78,8 +78,8 @@ def test_a_route_that_its_provider_restricts_is_marked(
     restrict("first", model)
 
     assert_found_as(two_routes, state)
-    told = ["Primary: out of credit (the provider returned 403)"] if state == "degraded" else []
-    assert reasons(two_routes) == told
+    expected = ["Primary: out of credit (the provider returned 403)"] if state == "degraded" else []
+    assert reasons(two_routes) == expected
 
 
 def test_a_restriction_says_why_requests_fail(two_routes: Endpoint, at_half_past_ten: None) -> None:

@@ -253,7 +253,7 @@ def test_a_revoked_token_is_not_edited(token: GatewayToken, search: Endpoint, by
     ],
     ids=["name", "all endpoints", "expiry", "revoked", "endpoints", "deleted"],
 )
-def test_an_edit_of_what_somebody_else_changed_is_a_conflict(
+def test_an_edit_of_a_row_that_another_user_changed_is_a_conflict(
     token: GatewayToken, search: Endpoint, by: Actor, meanwhile: Callable[[GatewayToken], Any]
 ) -> None:
     seen, mine = digest_of_details(stored(token)), stored(token)
@@ -289,7 +289,7 @@ def test_an_active_token_is_not_deleted(token: GatewayToken, by: Actor) -> None:
     assert stored(token)
 
 
-def test_a_token_that_nobody_can_use_is_deleted_and_its_history_stays(
+def test_an_unusable_token_is_deleted_and_its_history_stays(
     make_token: MakeToken, search: Endpoint, by: Actor
 ) -> None:
     revoked, expired = make_token("revoked", search), make_token("expired", search)
@@ -439,7 +439,7 @@ def test_a_few_endpoints_are_named_and_many_counted(
     ("days", "revoked", "soon"),
     [(6, False, True), (8, False, False), (None, False, False), (6, True, False)],
 )
-def test_a_week_before_it_expires_it_says_so(
+def test_a_token_that_expires_within_a_week_is_marked(
     make_token: MakeToken, by: Actor, days: int | None, revoked: bool, soon: bool
 ) -> None:
     expiry = days and timezone.now() + timedelta(days=days)

@@ -69,7 +69,7 @@ def test_these_tests_know_every_page() -> None:
 
 @pytest.mark.parametrize("path", [*LOOKING, *CHANGING, *TRYING, *OPERATING])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_stranger_is_asked_to_sign_in_and_learns_nothing(
+def test_an_anonymous_user_is_asked_to_sign_in_and_sees_nothing(
     anonymous: Client, key: ApiKey, path: str, there: bool
 ) -> None:
     url = "/" + path.format(key=key.pk if there else uuid4())
@@ -102,7 +102,7 @@ def test_an_empty_installation_offers_nothing_to_a_user_who_may_only_look(visito
 
 
 @pytest.mark.parametrize("path", CHANGING)
-def test_nobody_changes_anything_without_permission(
+def test_no_change_is_possible_without_permission(
     visitor: Client, key: ApiKey, path: str, openai: AuthScheme
 ) -> None:
     url = "/" + path.format(key=key.pk)

@@ -173,7 +173,7 @@ def test_passwords_are_changed_on_the_page_that_counts_wrong_ones(
     assert (answer.status_code, answer.headers["Location"]) == (302, "/password/")
 
 
-def test_staff_without_permissions_see_an_empty_house(sign_in: SignIn, make_key: MakeKey) -> None:
+def test_staff_without_permissions_see_an_empty_admin(sign_in: SignIn, make_key: MakeKey) -> None:
     make_key("hidden")
 
     assertNotContains(sign_in().get("/admin/"), "API keys")

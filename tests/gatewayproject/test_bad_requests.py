@@ -160,7 +160,7 @@ def test_a_method_that_a_page_does_not_have_is_refused(
 
 
 @pytest.mark.parametrize("path", [*FORMS, *LOOKING])
-def test_head_tells_what_get_would_without_the_page(client: Client, key: ApiKey, path: str) -> None:
+def test_head_responds_like_get_without_a_body(client: Client, key: ApiKey, path: str) -> None:
     url = path.format(key=key.pk)
 
     head, get = client.head(url), client.get(url)

@@ -1,4 +1,4 @@
-"""Commands whose output nobody reads to its end."""
+"""Commands whose output is not read to its end."""
 
 import os
 import subprocess

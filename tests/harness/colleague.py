@@ -8,7 +8,7 @@ processes = get_context("fork")
 
 
 class Colleague:
-    """Works until told to stop."""
+    """Works until stopped."""
 
     def __init__(self, name: str, keys: int, journal: Path) -> None:
         from django.db import connections

@@ -47,7 +47,7 @@ class Person:
             self.create()
 
     def work(self, orders: Connection) -> None:
-        """Act until told to stop; take new master keys as a restarted server would."""
+        """Act until stopped; take new master keys as a restarted server would."""
         while True:
             if orders.poll():
                 keys = orders.recv()
@@ -68,7 +68,7 @@ class Person:
                 self.create()
             else:
                 self.on_one_of_mine(chosen)
-        except Exception:  # noqa: BLE001 - whatever it is, it is what somebody would have seen
+        except Exception:  # noqa: BLE001 - a user would have seen it, whatever it is
             self.failures.append(traceback.format_exc())
         self.longest = max(self.longest, time.perf_counter() - began)
         self.acts += 1

@@ -25,21 +25,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, name: str, yes: bool, **options: Any) -> None:
-        acts = {"disable": lambda api_key: _disable(api_key, is_sure=yes)}
-        for line in run_actions(name, acts):
+        def disable(api_key: ApiKey) -> str:
+            radius = blast_radius_of(api_key)
+            names = ", ".join(dependent.name for dependent in radius.active)
+            if names and api_key.enabled and not yes:
+                depend = f"Active endpoints depend on {api_key.name}: {names}."
+                raise CommandError(f"{depend} Add --yes to disable it anyway.")
+            seen = radius.digest()
+            services.disable_api_key(api_key, by=Actor.at_the_console(), rev=api_key.rev, seen=seen)
+            note = f"\nThese endpoints depend on it: {names}." if names else ""
+            return f"Disabled {api_key.name}.{note}"
+
+        for line in run_actions(name, {"disable": disable}):
             self.stdout.write(line)
-
-
-def _disable(api_key: ApiKey, *, is_sure: bool) -> str:
-    radius = blast_radius_of(api_key)
-    names = ", ".join(dependent.name for dependent in radius.active)
-    if names and api_key.enabled and not is_sure:
-        raise CommandError(
-            f"Active endpoints depend on {api_key.name}: {names}. Add --yes to disable it anyway."
-        )
-    seen = radius.digest()
-    services.disable_api_key(api_key, by=Actor.at_the_console(), rev=api_key.rev, seen=seen)
-    lines = [f"Disabled {api_key.name}."]
-    if names:
-        lines.append(f"These endpoints depend on it: {names}.")
-    return "\n".join(lines)

@@ -23,7 +23,18 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print a JSON list.")
 
     def handle(self, **options: Any) -> None:
-        rows = [_row(api_key) for api_key in ApiKey.objects.needing_rotation()]
+        rows = [
+            {
+                "name": api_key.name,
+                "provider": api_key.provider.slug,
+                "environment": api_key.environment,
+                "status": ", ".join(s for s in api_key.statuses() if s in NEED_ROTATION),
+                "overdue_at": _day(api_key.overdue_at),
+                "expires_at": _day(api_key.expires_at),
+                "last_updated": _day(api_key.credentials_changed_at),
+            }
+            for api_key in ApiKey.objects.needing_rotation()
+        ]
         if options["json"]:
             self.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False))
         elif rows:
@@ -33,18 +44,6 @@ class Command(BaseCommand):
         if rows:
             needing = counted(len(rows), "API key needs", "API keys need")
             raise CommandError(f"{needing} new credentials.", returncode=1)
-
-
-def _row(api_key: ApiKey) -> dict[str, str]:
-    return {
-        "name": api_key.name,
-        "provider": api_key.provider.slug,
-        "environment": api_key.environment,
-        "status": ", ".join(s for s in api_key.statuses() if s in NEED_ROTATION),
-        "overdue_at": _day(api_key.overdue_at),
-        "expires_at": _day(api_key.expires_at),
-        "last_updated": _day(api_key.credentials_changed_at),
-    }
 
 
 def _day(moment: Any) -> str:

@@ -20,8 +20,8 @@ def unreadable_versions(*, look_at_each: bool, limit: int | None) -> list[Creden
     versions = rows.order_by("api_key__name_key", "pk").only(
         "sealed", "master_key", "api_key__name", "api_key__current_id"
     )
-    recognise = master_keys().recognise
-    return list(islice((row for row in versions.iterator(500) if not recognise(row.sealed)), limit))
+    recognize = master_keys().recognize
+    return list(islice((row for row in versions.iterator(500) if not recognize(row.sealed)), limit))
 
 
 def unreadable_others() -> list[str]:
@@ -31,5 +31,5 @@ def unreadable_others() -> list[str]:
         for column in sealed_columns()
         if column.model is not CredentialVersion
         for row in column.rows()
-        if not master_keys().recognise(getattr(row, column.field.name))
+        if not master_keys().recognize(getattr(row, column.field.name))
     ]

@@ -108,7 +108,7 @@ def _replace_fingerprint_key(*, by: Actor) -> list[str]:
         # Lock order: keys before versions, to avoid deadlocks.
         list(ApiKey.objects.select_for_update().order_by("pk").values_list("pk"))
         row = FingerprintKey.objects.select_for_update().filter(pk=FingerprintKey.THE_ONE).first()
-        if row is None or master_keys().recognise(row.sealed):
+        if row is None or master_keys().recognize(row.sealed):
             return []
         CredentialVersion.objects.exclude(fingerprint="").update(fingerprint="")
         row.delete()

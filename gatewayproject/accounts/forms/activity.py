@@ -10,19 +10,13 @@ from django.utils.text import capfirst
 from gatewayproject.accounts.event_labels import KINDS
 from gatewayproject.accounts.models import AuditEvent
 from gatewayproject.accounts.models.audit_event import AuditEventQuerySet
+from gatewayproject.console.filters import SearchField
 
 MAX_CHOICES = 500  # people or actions
 
 
 class ActivityForm(forms.Form):
-    q = forms.CharField(
-        label="Search",
-        required=False,
-        max_length=120,
-        widget=forms.TextInput(
-            {"type": "search", "placeholder": "Search name or person", "autocomplete": "off"}
-        ),
-    )
+    q = SearchField("Search name or person", max_length=120)
     person = forms.ChoiceField(required=False)
     action = forms.ChoiceField(required=False)
     kind = forms.ChoiceField(

@@ -97,7 +97,7 @@ def test_expiry_and_interval_are_edited(client: Client, make_key: MakeKey) -> No
     assert AuditEvent.objects.about(key).first().fields == ["expires_at", "rotate_every_days"]
 
 
-def test_the_page_of_a_key_tells_what_is_stored_and_not_the_value(
+def test_the_page_of_a_key_shows_which_secrets_are_stored_but_no_values(
     client: Client, make_key: MakeKey, make_endpoint: MakeEndpoint
 ) -> None:
     key = make_key(api_base="https://eu.api.openai.com/v1")
@@ -178,7 +178,9 @@ def test_a_form_without_its_revision_changes_nothing(
     assert ApiKey.objects.get(pk=key.pk).team == ""
 
 
-def test_a_key_that_fits_its_scheme_no_longer_says_so(client: Client, make_key: MakeKey) -> None:
+def test_a_key_that_no_longer_matches_its_scheme_is_reported(
+    client: Client, make_key: MakeKey
+) -> None:
     key = make_key()
     ApiKey.objects.filter(pk=key.pk).update(config={"gone": "x"})
 
@@ -279,13 +281,13 @@ def test_a_viewer_sees_and_changes_nothing(sign_in: SignIn, make_key: MakeKey) -
 
 def test_staff_without_permission_see_no_keys(sign_in: SignIn, make_key: MakeKey) -> None:
     key = make_key()
-    stranger = sign_in()
+    reader = sign_in()
 
     for path in ("", f"{key.pk}/change/", f"{key.pk}/history/", f"{key.pk}/credentials/"):
-        assert stranger.get(LIST + path).status_code == 403
+        assert reader.get(LIST + path).status_code == 403
 
 
-def test_a_key_that_is_gone_is_said_to_be_gone(client: Client) -> None:
+def test_a_deleted_key_is_reported(client: Client) -> None:
     for path in ("change", "delete", "history"):
         response = client.get(f"{LIST}00000000-0000-0000-0000-000000000000/{path}/", follow=True)
         assertContains(response, "doesn’t exist")

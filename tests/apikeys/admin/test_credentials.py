@@ -137,7 +137,7 @@ def test_the_page_is_kept_out_of_caches(client: Client, make_key: MakeKey) -> No
     assert "no-store" in client.get(page_of(make_key())).headers["Cache-Control"]
 
 
-def test_another_providers_key_is_refused_until_one_insists(
+def test_another_providers_key_is_refused_until_the_user_confirms(
     client: Client, make_key: MakeKey
 ) -> None:
     key = make_key()

@@ -1,4 +1,4 @@
-"""`disable_api_key` and `enable_api_key`: the switch for somebody at a terminal."""
+"""`disable_api_key` and `enable_api_key`: the switch on a terminal."""
 
 import io
 

@@ -24,7 +24,7 @@ def listed(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_without_keys_it_says_so() -> None:
+def test_without_keys_it_reports_that() -> None:
     assert listed() == "There are no API keys yet.\n"
     assert json.loads(listed("--json")) == []
 

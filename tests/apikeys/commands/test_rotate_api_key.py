@@ -302,7 +302,7 @@ def test_an_empty_part_is_neither_kept_nor_removed(run: Run, make_key: MakeKey) 
         run("rotate_api_key", "aws", stdin=json.dumps(PERMANENT | {"aws_session_token": ""}))
 
 
-def test_what_somebody_else_stages_concurrently_is_neither_tested_nor_promoted(
+def test_what_another_user_stages_concurrently_is_neither_tested_nor_promoted(
     run: Run, key: ApiKey, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage_ours = services.stage_credentials
@@ -319,7 +319,7 @@ def test_what_somebody_else_stages_concurrently_is_neither_tested_nor_promoted(
     assert (opened(key), opened(key, "pending")) == (OPENAI_KEY, THIRD_KEY)
 
 
-def test_what_somebody_else_stages_during_the_test_is_not_promoted(
+def test_what_another_user_stages_during_the_test_is_not_promoted(
     run: Run, key: ApiKey, by: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Provider:
@@ -335,7 +335,7 @@ def test_what_somebody_else_stages_during_the_test_is_not_promoted(
     assert (opened(key), opened(key, "pending")) == (OPENAI_KEY, THIRD_KEY)
 
 
-def test_a_conflict_at_the_first_act_says_that_nothing_was_done(
+def test_a_conflict_at_the_first_action_reports_that_nothing_was_done(
     run: Run, key: ApiKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(*args: object, **kwargs: object) -> None:
@@ -485,7 +485,7 @@ def test_a_number_of_days_that_makes_no_sense_is_refused(run: Run, option: str, 
         run("destroy_previous", f"{option}={days}")
 
 
-def test_what_somebody_is_changing_is_left_to_the_next_run(
+def test_keys_being_changed_are_left_to_the_next_run(
     run: Run, rotated: Callable[[int], ApiKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rotated(8)

@@ -106,7 +106,7 @@ def test_a_lost_master_key_is_given_up(house: Installation) -> None:
         assert ready(server) == 200
 
 
-def test_the_first_rotation_with_the_new_key_last_does_nothing_and_says_so(
+def test_the_first_rotation_with_the_new_key_last_does_nothing_and_explains_why(
     house: Installation,
 ) -> None:
     old, new = keys_of(house)
@@ -195,7 +195,7 @@ def test_a_server_starts_and_serves_while_its_database_is_away(house: Installati
     assert "Could not record that this process is running: OperationalError" in server.log[0]
 
 
-def test_commands_say_nothing_of_themselves(house: Installation) -> None:
+def test_commands_do_not_register_as_server_processes(house: Installation) -> None:
     count = "from apikeys.models import *; print('rows:', ServerProcess.objects.count())"
 
     assert "rows: 0" in house.manage("shell", "-c", count).stdout

@@ -18,7 +18,7 @@ def synced(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_provider_that_was_changed_by_hand_is_put_right() -> None:
+def test_a_provider_changed_by_hand_is_restored() -> None:
     Provider.objects.filter(slug="openai").update(name="Closed AI")
 
     output = synced()

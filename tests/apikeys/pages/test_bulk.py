@@ -102,7 +102,7 @@ def test_the_blast_radius_is_that_of_losing_all_keys_at_once(
     assert "1 endpoint uses these keys; 1 would stop working." in page
 
 
-def test_enabling_leaves_enabled_keys_as_they_are_and_says_so(
+def test_enabling_does_not_change_enabled_keys_and_reports_them(
     client: Client, keys: list[ApiKey], by: Actor
 ) -> None:
     disable_api_key(keys[0], by=by, rev=1)

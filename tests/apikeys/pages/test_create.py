@@ -249,7 +249,7 @@ def test_every_method_of_every_provider_can_be_filled_in_and_created(
     assert ApiKey.objects.count() == len(schemes)
 
 
-def test_azure_keeps_the_origin_of_a_pasted_url_and_says_so(client: Client) -> None:
+def test_azure_keeps_the_origin_of_a_pasted_url_and_adds_a_note(client: Client) -> None:
     url = "https://Acme.openai.azure.com/openai/deployments/x?api-version=1"
     form = new_key(scheme_of("openai", "azure_api_key"), "azure", api_base=url)
 
@@ -313,7 +313,7 @@ def test_the_servers_own_identity_asks_for_no_credentials(client: Client) -> Non
         ),
     ],
 )
-def test_what_clings_to_a_pasted_key_is_taken_off_with_a_note(
+def test_what_surrounds_a_pasted_key_is_removed_with_a_note(
     client: Client, openai: AuthScheme, typed: str, note: str
 ) -> None:
     response = client.post("/api-keys/new/", new_key(openai, api_key=typed))
@@ -322,7 +322,7 @@ def test_what_clings_to_a_pasted_key_is_taken_off_with_a_note(
     assert opened(ApiKey.objects.get()) == {"api_key": OPENAI_KEY}
 
 
-def test_a_credential_that_is_stored_under_another_name_says_so(
+def test_a_credential_stored_under_another_name_is_reported(
     client: Client, openai: AuthScheme, make_key: MakeKey
 ) -> None:
     make_key("the-first")
@@ -351,7 +351,7 @@ def test_a_temporary_aws_key_without_its_token_is_warned_about(client: Client) -
     assert "only together with its session token" in " ".join(messages_after(client, response))
 
 
-def test_an_unknown_prefix_is_taken_without_a_word(client: Client, openai: AuthScheme) -> None:
+def test_an_unknown_prefix_is_accepted_without_a_note(client: Client, openai: AuthScheme) -> None:
     response = client.post("/api-keys/new/", new_key(openai, api_key="zz-what-is-this-0123456"))
 
     assert messages_after(client, response) == ["Created my-openai-key."]
@@ -374,7 +374,7 @@ def test_an_unknown_prefix_is_taken_without_a_word(client: Client, openai: AuthS
         CANARY * 300,
     ],
 )
-def test_a_key_that_cannot_be_one_is_refused_and_never_comes_back(
+def test_an_impossible_key_is_refused_and_never_returned(
     client: Client, openai: AuthScheme, typed: str
 ) -> None:
     response = client.post("/api-keys/new/", new_key(openai, "kept-name", api_key=typed))
@@ -546,7 +546,7 @@ def test_it_leads_back_to_the_endpoint_that_wanted_a_key(
     assert inputs_of(client.get(response.headers["Location"]))["routes-0-api_key"] == "my & key"
 
 
-def test_where_to_go_on_to_survives_an_error(client: Client, openai: AuthScheme) -> None:
+def test_the_next_page_is_kept_after_an_error(client: Client, openai: AuthScheme) -> None:
     response = client.post("/api-keys/new/", new_key(openai, "", next="/endpoints/new/?name=a"))
 
     assert inputs_of(response)["next"] == "/endpoints/new/?name=a"
@@ -585,9 +585,7 @@ def test_it_never_leads_to_another_site(client: Client, openai: AuthScheme, targ
     assert response.headers["Location"] == "/api-keys/"
 
 
-def test_a_line_break_in_where_to_go_on_to_makes_no_header(
-    client: Client, openai: AuthScheme
-) -> None:
+def test_a_line_break_in_next_adds_no_header(client: Client, openai: AuthScheme) -> None:
     response = client.post("/api-keys/new/", new_key(openai, next="/a\r\nSet-Cookie: x=1"))
 
     assert "\n" not in response.headers["Location"]

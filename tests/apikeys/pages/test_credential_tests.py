@@ -28,7 +28,7 @@ HTMX = {"HX-Request": "true"}
 
 
 class FakeTester:
-    """Finds what it is told to, and remembers what it was asked."""
+    """Finds what a test sets, and remembers its calls."""
 
     def __init__(self) -> None:
         self.finds = ProbeResult(Verdict.WORKS, "OpenAI accepts this key.")
@@ -322,7 +322,9 @@ def test_only_those_who_may_save_may_test(visitor: Client, key: ApiKey, tester: 
     assert tester.asked == []
 
 
-def test_strangers_are_sent_to_sign_in(anonymous: Client, key: ApiKey, tester: FakeTester) -> None:
+def test_anonymous_users_are_redirected_to_sign_in(
+    anonymous: Client, key: ApiKey, tester: FakeTester
+) -> None:
     for path in ("new", f"{key.pk}/edit"):
         response = anonymous.post(f"/api-keys/{path}/", edited(key) | TEST)
         assert response.headers["Location"].startswith("/login/")
@@ -347,7 +349,7 @@ def test_one_account_waits_between_tests_and_another_does_not(
     assert len(tester.asked) == 2
 
 
-def test_after_a_failure_of_ours_one_may_test_again(
+def test_after_an_internal_error_another_test_is_allowed(
     client: Client, openai: AuthScheme, tester: FakeTester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*args: object) -> None:

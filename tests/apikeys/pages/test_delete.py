@@ -229,7 +229,7 @@ def test_nothing_is_deleted_unseen(client: Client, key: ApiKey, seen: str) -> No
     assert ApiKey.objects.exists()
 
 
-def test_deleting_twice_says_that_it_is_gone(client: Client, key: ApiKey) -> None:
+def test_deleting_twice_is_reported(client: Client, key: ApiKey) -> None:
     inputs = inputs_of(client.get(url_of(key)))
     client.post(url_of(key), inputs)
 
@@ -250,9 +250,7 @@ class _DeletesMeanwhile:
         return execute(sql, *args)
 
 
-def test_a_key_that_is_deleted_in_the_middle_of_it_is_said_to_be_gone(
-    client: Client, key: ApiKey
-) -> None:
+def test_a_key_deleted_during_the_action_is_reported(client: Client, key: ApiKey) -> None:
     inputs = inputs_of(client.get(url_of(key)))
 
     with connection.execute_wrapper(_DeletesMeanwhile(key)):

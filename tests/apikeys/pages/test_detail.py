@@ -41,7 +41,7 @@ def test_it_names_what_stays_in_responses(client: Client, make_key: MakeKey) -> 
     assert "ordinary text" not in text_of(client.get(f"/api-keys/{real.pk}/"))
 
 
-def test_it_tells_which_optional_parts_are_stored(client: Client, make_key: MakeKey) -> None:
+def test_it_shows_which_optional_parts_are_stored(client: Client, make_key: MakeKey) -> None:
     key = make_key("aws", "bedrock", "access_keys")
 
     page = text_of(client.get(f"/api-keys/{key.pk}/"))
@@ -105,7 +105,7 @@ def test_a_key_that_no_master_key_opens_says_why_and_what_to_do(
     assert key.current.master_key in page
 
 
-def test_a_key_whose_address_was_changed_in_the_database_says_so(
+def test_a_key_whose_address_was_changed_in_the_database_is_marked(
     client: Client, make_key: MakeKey
 ) -> None:
     key = make_key()

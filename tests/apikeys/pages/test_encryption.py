@@ -119,7 +119,7 @@ def test_after_the_rotation_it_says_how_to_drop_the_old_key(
     assert "4 of 4 rows" in text_of(response)
 
 
-def test_a_key_that_rows_need_and_nobody_has_is_missing_and_its_api_keys_are_named(
+def test_a_missing_master_key_is_listed_with_its_api_keys(
     client: Client, old: str, new: str, settings: Any
 ) -> None:
     settings.FERNET_KEYS = [new]
@@ -157,7 +157,7 @@ def test_a_damaged_row_is_found_and_its_api_key_named(client: Client, old: str) 
     assert unreadable.count("<li>") == 1
 
 
-def test_with_very_many_rows_damaged_ones_are_looked_for_when_somebody_asks(
+def test_with_many_rows_damaged_ones_are_found_on_request(
     client: Client, old: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     CredentialVersion.objects.filter(api_key__name="two").update(sealed=Sealed(b"gAAAAdamaged"))
@@ -178,7 +178,7 @@ def test_processes_are_shown_with_what_they_can_open(client: Client, old: str, n
 @pytest.mark.parametrize(
     ("has", "badge"), [("old", "Missing the current key"), ("old new", "Different order")]
 )
-def test_a_process_in_the_way_is_marked_and_the_next_step(
+def test_a_process_that_prevents_the_rotation_is_marked_and_the_next_step_is_shown(
     client: Client, old: str, new: str, has: str, badge: str
 ) -> None:
     serve(*({"old": old, "new": new}[name] for name in has.split()))

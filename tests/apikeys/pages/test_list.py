@@ -74,7 +74,9 @@ def test_only_a_long_secret_has_a_hint(
     assert rows_of(client.get("/api-keys/"))[0]["Key"] == shown
 
 
-def test_a_key_that_is_the_servers_own_identity_says_so(client: Client, make_key: MakeKey) -> None:
+def test_a_key_that_is_the_servers_own_identity_is_marked(
+    client: Client, make_key: MakeKey
+) -> None:
     make_key("vertex", "vertex_ai", "default_chain")
 
     assert rows_of(client.get("/api-keys/"))[0]["Key"] == "Server identity"
@@ -173,7 +175,7 @@ def test_a_search_for_nothing_finds_everything(client: Client, make_key: MakeKey
     assert names_in(client.get("/api-keys/?q=++")) == ["my-openai-key"]
 
 
-def test_a_search_that_finds_nothing_says_so_and_leads_back(
+def test_a_search_without_results_is_explained_and_links_to_the_whole_list(
     client: Client, make_key: MakeKey
 ) -> None:
     make_key("my-openai-key")

@@ -266,7 +266,7 @@ def test_the_pages_together_are_the_list_wherever_the_dates_end(
     assert listed == [expected[start : start + 2] for start in range(0, 11, 2)]
 
 
-def test_the_list_tells_when_keys_expire_and_were_used(
+def test_the_list_shows_when_keys_expire_and_were_used(
     client: Client, make_key: MakeKey, settings: Settings
 ) -> None:
     now = timezone.now()

@@ -35,7 +35,7 @@ def links_of(response: HttpResponse) -> set[str]:
     return set(re.findall(r'(?:href|action|hx-get|hx-post)="([^"]*)"', html_of(response)))
 
 
-def test_the_list_hands_its_filter_to_the_pages_that_it_opens(
+def test_the_list_passes_its_filter_to_the_pages_that_it_opens(
     client: Client, keys: list[ApiKey]
 ) -> None:
     response = client.get(f"/api-keys/?{FILTERED}")
@@ -46,7 +46,9 @@ def test_the_list_hands_its_filter_to_the_pages_that_it_opens(
     assert f"/api-keys/new/?{back}" in links_of(response)
 
 
-def test_every_page_of_a_key_hands_it_on_and_leads_back(client: Client, keys: list[ApiKey]) -> None:
+def test_every_page_of_a_key_passes_the_list_on_and_links_back(
+    client: Client, keys: list[ApiKey]
+) -> None:
     key = keys[0]
 
     response = client.get(page(key, "", FILTERED))
@@ -117,7 +119,7 @@ def test_staging_returns_to_the_key_which_still_leads_back(
         "page=9e9&page=٢",
     ],
 )
-def test_whatever_the_url_says_the_way_back_is_the_list(
+def test_whatever_the_url_contains_the_page_leads_back_to_the_list(
     client: Client, keys: list[ApiKey], query: str
 ) -> None:
     key = keys[0]

@@ -1,4 +1,4 @@
-"""Rows that somebody wrote past the models are unreadable, and can be repaired: never a crash."""
+"""Rows written without the models are unreadable, and can be repaired: never a crash."""
 
 import json
 from collections.abc import Callable
@@ -113,7 +113,7 @@ def write(key: ApiKey, columns: str, value: Any) -> None:
 
 
 def write_column(rows: Any, column: str, value: Any) -> None:
-    with connection.cursor() as cursor:  # as somebody with SQL: the JSON null is no SQL null
+    with connection.cursor() as cursor:  # with SQL: the JSON null is no SQL null
         table = connection.ops.quote_name(rows.model._meta.db_table)
         cast = "::jsonb" if connection.vendor == "postgresql" else ""
         where = " OR ".join(["id = %s"] * len(rows))

@@ -165,7 +165,7 @@ def test_without_boxes_all_are_moved(
     assert set(keys_of_routes().values()) == {"new-key"}
 
 
-def test_where_no_key_fits_the_page_says_so(
+def test_the_page_reports_that_no_key_matches(
     client: Client, key: ApiKey, endpoints: list[Endpoint], make_key: MakeKey
 ) -> None:
     other = make_key("claude", "anthropic")

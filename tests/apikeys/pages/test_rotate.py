@@ -87,7 +87,7 @@ def buttons(response: Any) -> list[str]:
 # --- The card ----------------------------------------------------------------------------------
 
 
-def test_the_card_tells_of_each_version_and_offers_what_makes_sense(
+def test_the_card_shows_each_version_and_its_possible_actions(
     client: Client, rotated: ApiKey
 ) -> None:
     response = client.get(url(rotated))
@@ -178,7 +178,7 @@ def test_the_day_on_which_staged_credentials_expire_is_typed(client: Client, key
         ({"api_key": NEW_KEY, "expires_at": "9999-12-31"}, "expires_at"),
     ],
 )
-def test_what_is_wrong_is_said_at_its_input_and_no_secret_comes_back(
+def test_errors_are_shown_at_their_inputs_without_the_secrets(
     client: Client, key: ApiKey, form: dict[str, str], field: str
 ) -> None:
     response = client.post(url(key, "stage/"), {"rev": 1, **form})
@@ -331,7 +331,7 @@ def test_previous_credentials_are_destroyed(client: Client, rotated: ApiKey) -> 
 
 
 @pytest.mark.parametrize("act", ["promote", "discard", "roll-back", "destroy"])
-def test_where_there_is_nothing_to_do_the_page_says_so(
+def test_the_page_reports_that_there_is_nothing_to_do(
     client: Client, key: ApiKey, act: str
 ) -> None:
     assertContains(client.get(url(key, f"{act}/")), "This key has no ")
@@ -444,7 +444,7 @@ def test_a_disabled_key_is_no_help_to_an_endpoint(
     assert "1 would stop working" in text_of(client.get(url(key, "disable/")))
 
 
-def test_another_endpoint_in_the_meantime_is_a_conflict(
+def test_an_endpoint_added_concurrently_is_a_conflict(
     client: Client, key: ApiKey, make_endpoint: MakeEndpoint
 ) -> None:
     make_endpoint("search", key)
@@ -570,7 +570,7 @@ def test_the_list_shows_and_filters_by_status(client: Client, make_key: MakeKey)
     assertContains(client.get("/api-keys/?status=nonsense"), "No matching API keys")
 
 
-def test_the_list_tells_the_age_of_what_is_old(client: Client, key: ApiKey) -> None:
+def test_the_list_shows_the_age_of_old_credentials(client: Client, key: ApiKey) -> None:
     CredentialVersion.objects.update(created_at=timezone.now() - timedelta(days=94))
 
     assert rows_of(client.get("/api-keys/"))[0]["Last updated"].endswith("94 days old")
@@ -585,7 +585,7 @@ def test_rolling_back_makes_old_credentials_no_younger(client: Client, rotated: 
     assert rows_of(client.get("/api-keys/"))[0]["Last updated"] == "just now 94 days old"
 
 
-def test_another_providers_key_is_staged_only_if_one_insists(
+def test_another_providers_key_is_staged_only_if_the_user_confirms(
     client: Client, make_key: MakeKey
 ) -> None:
     key = make_key()

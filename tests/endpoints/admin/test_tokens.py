@@ -62,7 +62,7 @@ def test_no_page_shows_what_could_be_presented(
         pages.append(f"{LIST}{token.pk}/delete/")
 
 
-def test_the_list_tells_what_a_token_reaches_and_how_it_stands(
+def test_the_list_shows_the_endpoints_and_the_state_of_each_token(
     client: Client, token: GatewayToken, make_token: MakeToken, make_endpoint: MakeEndpoint
 ) -> None:
     make_token("every")
@@ -203,9 +203,7 @@ def test_nothing_else_is_done_in_bulk(client: Client, token: GatewayToken, sign_
     assert GatewayToken.objects.get().state() == "active"
 
 
-def test_only_what_nobody_can_use_is_deleted(
-    client: Client, token: GatewayToken, by: Actor
-) -> None:
+def test_only_unusable_tokens_are_deleted(client: Client, token: GatewayToken, by: Actor) -> None:
     url = f"{LIST}{token.pk}/delete/"
     assert client.post(url, {"post": "yes"}).status_code == 403
     revoke_token(token, by=by)

@@ -53,14 +53,14 @@ def test_stdout_is_the_token_and_nothing_else(run: Run) -> None:
     assert (event.act, event.channel) == ("created", "command")
 
 
-def test_a_token_may_reach_everything_for_ever(run: Run) -> None:
+def test_a_token_may_reach_all_endpoints_without_expiry(run: Run) -> None:
     run("ops", "--all-endpoints", "--never-expires")
 
     token = GatewayToken.objects.get()
     assert (token.all_endpoints, token.expires_at) == (True, None)
 
 
-def test_a_token_lasts_as_many_days_as_one_says(run: Run) -> None:
+def test_a_token_lasts_for_the_given_days(run: Run) -> None:
     run("ops", "--all-endpoints", "--expires-in-days", "3")
 
     assert days_left() == pytest.approx(3, abs=0.01)

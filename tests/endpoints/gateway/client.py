@@ -114,12 +114,12 @@ def written(
 
 
 def credentials_in(request: Received) -> list[tuple[str, str]]:
-    """Return every header of a request that could prove somebody's identity."""
+    """Return every header of a request that could contain credentials."""
     pairs = [(name.lower(), value) for name, value in request.headers]
     return [pair for pair in pairs if pair[0] in CREDENTIALS]
 
 
-def told(request: Received) -> tuple[str, str, list[tuple[str, str]], bytes]:
+def compared(request: Received) -> tuple[str, str, list[tuple[str, str]], bytes]:
     """Return all of a request but its credentials, in a form that can be compared."""
     pairs = [(name.lower(), value) for name, value in request.headers]
     apart = (*_OF_THE_CONNECTION, *CREDENTIALS)

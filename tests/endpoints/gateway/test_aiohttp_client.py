@@ -1,4 +1,4 @@
-"""The client towards providers, where nobody answers."""
+"""The client for requests to providers, when there is no response."""
 
 import asyncio
 import socket
@@ -104,17 +104,15 @@ async def ask(upstream: AiohttpUpstream, provider: Talkative, text: bytes, *, ne
             answer.close()
 
     answering = asyncio.to_thread(provider.answer, text, on_new_connection=new)
-    _, told = await asyncio.gather(answering, body())
-    assert told == text
+    _, received = await asyncio.gather(answering, body())
+    assert received == text
 
 
 UNASKED = [response(b"injected"), response(b"1") + response(b"2"), b"\r\n", b"HTTP/1.1 100 C", b"x"]
 
 
 @pytest.mark.parametrize("unasked", UNASKED)
-def test_bytes_that_nobody_asked_for_close_an_idle_connection(
-    talkative: Talkative, unasked: bytes
-) -> None:
+def test_unexpected_bytes_close_an_idle_connection(talkative: Talkative, unasked: bytes) -> None:
     async def three_times() -> None:
         upstream = AiohttpUpstream(connect_seconds=5)
         for text in (b"first", b"second", b"third"):
@@ -156,7 +154,7 @@ def test_an_idle_connection_is_used_again(talkative: Talkative) -> None:
     assert len(talkative.accepted) == 1
 
 
-def test_an_application_is_told_504(
+def test_an_application_gets_504(
     settings: Any, deaf: str, gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     settings.GATEWAY_CONNECT_SECONDS = 0.3

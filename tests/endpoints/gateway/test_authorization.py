@@ -44,7 +44,7 @@ WAYS = [
         ({"Authorization": f"Bearer {'x' * 10_000}"}, "unknown_token"),
     ],
 )
-def test_nobody_gets_in_without_a_token(
+def test_requests_without_a_token_are_refused(
     gateway: str, provider: Provider, endpoint: Endpoint, headers: dict[str, str], code: str
 ) -> None:
     for method, path, body in WAYS:

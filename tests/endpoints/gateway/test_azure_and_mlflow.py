@@ -99,7 +99,7 @@ def test_a_deployments_form_gets_a_model(
         ("/openai/deployments/", "unknown_path"),
     ],
 )
-def test_a_deployment_that_leads_nowhere_says_so(
+def test_invalid_deployment_paths_are_refused_with_a_code(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, path: str, code: str
 ) -> None:
     answer = ask(gateway, path, {"messages": HELLO}, token=token)

@@ -97,7 +97,7 @@ def test_only_the_outermost_model_is_replaced(
 
 
 @given(bodies(), NAMED)
-def test_what_is_put_in_reads_as_what_was_meant(drawn: tuple[str, str], chosen: str) -> None:
+def test_with_model_changes_only_the_model(drawn: tuple[str, str], chosen: str) -> None:
     template, model = drawn
     body = Body(template.replace("\x00", json.dumps(model)).encode())
 

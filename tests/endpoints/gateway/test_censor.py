@@ -117,7 +117,7 @@ def test_an_event_that_is_whole_is_not_held_back() -> None:
     assert censor.pass_on(event) == event
 
 
-def test_what_only_looks_alike_passes() -> None:
+def test_parts_of_a_secret_are_passed_on() -> None:
     chunks = [KEY[:5], KEY[:9], b"", KEY[1:], b"and so on", KEY[:3]]
 
     assert in_a_stream(*chunks) == b"".join(chunks)
@@ -225,7 +225,7 @@ def test_an_error_that_is_cut_does_not_show_the_beginning_of_it(
         assert len(answer.body) <= MAX_ERROR + len(CUT_OFF)
 
 
-def test_an_error_that_is_cut_says_so(
+def test_a_shortened_error_is_marked(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     provider.next_responses(Response(status=400, body=b"x" * (MAX_ERROR + 1)))
@@ -286,7 +286,7 @@ def test_a_header_of_the_keys_own_is_as_secret(
     assert chat(gateway, token).body == b"x-gate was [removed]"
 
 
-def test_a_header_of_the_keys_own_takes_the_place_of_the_callers(
+def test_a_header_of_the_key_replaces_the_clients(
     gateway: str,
     provider: Provider,
     token: str,

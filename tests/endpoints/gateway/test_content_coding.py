@@ -149,7 +149,7 @@ def test_what_is_decoded_counts_as_held() -> None:
         run(decoded(gzip.compress(BODY), "gzip", hold, MB))
 
 
-def test_a_stranger_has_nothing_decoded(gateway: str, endpoint: Endpoint) -> None:
+def test_a_body_without_a_valid_token_is_not_decoded(gateway: str, endpoint: Endpoint) -> None:
     headers = {"Content-Encoding": "br"}
 
     answer = ask(gateway, "/v1/chat/completions", b"\x00", token="gh_wrong", headers=headers)

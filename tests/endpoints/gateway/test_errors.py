@@ -140,7 +140,7 @@ def test_googles_sdk_raises_what_it_would_at_google(
 
 
 @pytest.mark.parametrize("setting", ["base_url", "deployment_url"])
-def test_a_scheme_that_was_led_elsewhere_in_the_database_gets_no_key(
+def test_a_scheme_changed_to_another_host_in_the_database_gets_no_key(
     gateway: str, provider: Provider, token: str, make_key: MakeKey, make_endpoint: MakeEndpoint,
     setting: str,
 ) -> None:  # fmt: skip
@@ -168,7 +168,7 @@ def test_a_scheme_that_was_led_elsewhere_in_the_database_gets_no_key(
 
 
 @pytest.mark.parametrize("name", ["moved", "damaged"])
-def test_a_key_that_does_not_open_says_so_and_nothing_of_itself(
+def test_an_unreadable_key_is_reported_without_its_value(
     gateway: str, token: str, endpoints: None, name: str
 ) -> None:
     answer = chat(gateway, token, name)

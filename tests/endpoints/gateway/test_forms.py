@@ -21,7 +21,7 @@ from tests.conftest import MakeEndpoint
 from tests.fakes import OPENAI_KEY
 from tests.gateway_fixtures import KeyAt
 
-from .client import ask, chat, credentials_in, dial, eventually, mentions, read_to_the_end, told
+from .client import ask, chat, compared, credentials_in, dial, eventually, mentions, read_to_the_end
 
 MB = 1024 * 1024
 BOUNDARY = "made-up-boundary"
@@ -78,7 +78,7 @@ def test_openais_sdk_names_the_endpoint_in_a_form(
     assert without_boundary(here.body, types[1]) == without_boundary(there.body, types[0])
     assert credentials_in(here) == [("authorization", f"Bearer {OPENAI_KEY}")]
     assert not mentions(here, token)
-    lengths = [[v for n, v in told(each)[2] if n == "content-length"] for each in (there, here)]
+    lengths = [[v for n, v in compared(each)[2] if n == "content-length"] for each in (there, here)]
     assert lengths[0] == lengths[1]
 
 
@@ -204,7 +204,7 @@ VALUES = st.binary(max_size=30) | st.sampled_from([b"", b"\r\n", b"\r\n--", b"--
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), VALUES), max_size=4), VALUES, st.data())
-def test_a_form_is_read_alike_however_it_is_cut(
+def test_a_form_is_read_the_same_however_it_is_split(
     others: list[tuple[str, bytes]], model: bytes, data: st.DataObject
 ) -> None:
     parts = [part(name, value) for name, value in others]
@@ -330,7 +330,7 @@ def test_a_file_before_its_model_is_held_within_the_limit_of_bodies(
     assert not provider.requests
 
 
-def test_a_client_that_stops_in_the_middle_of_a_file_is_told_so(
+def test_a_client_that_stops_in_the_middle_of_a_file_gets_an_error(
     gateway: str,
     provider: Provider,
     token: str,
@@ -411,7 +411,7 @@ def test_a_large_form_falls_back_if_nothing_of_it_was_sent(
     assert request.body == body.replace(b"search", b"m")
 
 
-def test_a_provider_that_answers_early_is_heard(
+def test_an_early_response_of_a_provider_is_passed_on(
     gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     body = part("model", b"search") + part("file", b"x" * 8 * MB) + END

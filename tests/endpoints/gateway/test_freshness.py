@@ -30,7 +30,7 @@ def another_process(gateway: str) -> Iterator[str]:
         yield f"{url}/gateway"
 
 
-def test_every_change_holds_at_once_in_every_process(
+def test_every_change_applies_at_once_in_every_process(
     gateway: str,
     another_process: str,
     provider: Provider,
@@ -115,7 +115,7 @@ def test_a_stream_that_has_begun_keeps_its_key(
     assert len(provider.requests) == 1
 
 
-def test_a_key_deleted_under_a_kept_connection_is_gone(
+def test_a_key_deleted_during_a_kept_connection_is_not_used(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     parts = urlsplit(gateway)

@@ -45,10 +45,10 @@ def test_a_body_that_is_declared_too_large_is_not_waited_for(
 ) -> None:
     head = written(path, token, b"").replace(b"Length: 0", b"Length: %d" % (33 * MB))
 
-    told = speak(gateway, head, seconds=5)
+    response = speak(gateway, head, seconds=5)
 
-    assert told.startswith(b"HTTP/1.1 413 ")
-    assert b"body_too_large" in told
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"body_too_large" in response
     assert not provider.requests
 
 
@@ -66,14 +66,14 @@ def test_a_body_that_turns_out_too_large_is_refused(
                 caller.sendall(chunk)
         except OSError:
             pass  # it has hung up already
-        told = read_to_the_end(caller)
+        response = read_to_the_end(caller)
 
-    assert told.startswith(b"HTTP/1.1 413 ")
-    assert b"body_too_large" in told
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"body_too_large" in response
     assert not provider.requests
 
 
-def test_an_sdk_that_sends_too_much_learns_why(
+def test_an_sdk_that_sends_too_much_gets_the_reason(
     gateway: str, token: str, endpoint: Endpoint
 ) -> None:
     client = openai.OpenAI(api_key=token, base_url=f"{gateway}/v1", max_retries=0)
@@ -98,15 +98,15 @@ def test_a_body_of_almost_the_limit_arrives(
     assert request.body == body.replace(b'"search"}', b'"gpt-5-mini"}')
 
 
-def test_a_stranger_does_not_get_to_send_a_large_body(gateway: str, endpoint: Endpoint) -> None:
+def test_a_large_body_without_a_valid_token_is_not_read(gateway: str, endpoint: Endpoint) -> None:
     head = written(CHAT, "gh_wrong", b"").replace(b"Length: 0", b"Length: %d" % (20 * MB))
 
-    told = speak(gateway, head, seconds=5)
+    response = speak(gateway, head, seconds=5)
 
-    assert told.startswith(b"HTTP/1.1 401 ")
+    assert response.startswith(b"HTTP/1.1 401 ")
 
 
-def test_nothing_of_a_stranger_is_read_but_a_small_body(gateway: str, endpoint: Endpoint) -> None:
+def test_only_a_small_body_is_read_without_a_token(gateway: str, endpoint: Endpoint) -> None:
     answer = ask(gateway, "/v1/chat/completions", b"{" * 20_000, token="gh_nobodys")
 
     assert (answer.status, answer.code) == (401, "unknown_token")
@@ -118,9 +118,11 @@ def test_a_length_without_end_is_no_error_of_ours(
     gateway: str, token: str, path: str, digits: str
 ) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-    told = speak(gateway, f"{head}Content-Length: {digits}\r\nConnection: close\r\n\r\n".encode())
+    response = speak(
+        gateway, f"{head}Content-Length: {digits}\r\nConnection: close\r\n\r\n".encode()
+    )
 
-    assert not told or told.startswith(b"HTTP/1.1 4")
+    assert not response or response.startswith(b"HTTP/1.1 4")
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(
@@ -132,15 +134,15 @@ def test_a_body_that_does_not_come_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.3)
 
-    told = speak(gateway, written(CHAT, token, HI)[:-1], seconds=5)
+    response = speak(gateway, written(CHAT, token, HI)[:-1], seconds=5)
 
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"body_too_slow" in told
-    assert b"connection: close" in told.lower()
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"body_too_slow" in response
+    assert b"connection: close" in response.lower()
     assert not provider.requests
 
 
-def test_a_caller_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(
+def test_a_client_that_disconnects_during_its_body_leaves_nothing_behind(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     with dial(gateway) as caller:
@@ -163,9 +165,9 @@ def test_chunks_that_are_garbage_are_refused(
     with dial(gateway) as caller:
         caller.sendall(head + body)
         caller.shutdown(socket.SHUT_WR)
-        told = read_to_the_end(caller)
+        response = read_to_the_end(caller)
 
-    assert not told or told.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
+    assert not response or response.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
     assert not provider.requests
 
 
@@ -200,12 +202,12 @@ def test_what_is_the_connections_own_does_not_get_through(
         "Expect: 100-continue", "Accept-Encoding: br, zstd, gzip;q=0.5",
     ]  # fmt: skip
 
-    told = speak(gateway, written(CHAT, token, HI, *own, "X-Yours: yes", close=False)
+    response = speak(gateway, written(CHAT, token, HI, *own, "X-Yours: yes", close=False)
                  + written(CHAT, token, HI))  # fmt: skip
 
     request, _ = provider.requests
     names = [name.lower() for name, _ in request.headers]
-    assert told.count(b"HTTP/1.1 200 ") == 2
+    assert response.count(b"HTTP/1.1 200 ") == 2
     assert not mentions(request, "no-")
     assert ("x-yours", "yes") in request.headers
     assert ("accept-encoding", "gzip;q=0.5") in request.headers
@@ -229,20 +231,20 @@ def test_no_header_is_made_up(
 def test_a_header_in_utf_8_arrives_as_it_was_sent(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
-    told = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xc3\xa9"))
+    response = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xc3\xa9"))
 
-    assert told.startswith(b"HTTP/1.1 200 ")
+    assert response.startswith(b"HTTP/1.1 200 ")
     assert ("x-title", "caf\xc3\xa9") in provider.requests[0].headers  # read as Latin-1
 
 
 def test_a_header_that_could_not_arrive_as_it_was_sent_is_refused(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
-    told = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xe9"))
+    response = speak(gateway, written(CHAT, token, HI, "X-Title: caf\xe9"))
 
-    assert told.startswith(b"HTTP/1.1 400 ")
-    assert b"bad_header" in told
-    assert b"x-title" in told
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"bad_header" in response
+    assert b"x-title" in response
     assert not provider.requests
 
 
@@ -346,7 +348,7 @@ def test_compression_passes_through(
 
 @pytest.mark.parametrize("model", ["slow-30000", "stall", "stream-1000-50"])
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_caller_that_hangs_up_takes_the_providers_work_with_it(
+def test_a_client_that_disconnects_ends_the_providers_request(
     gateway: str,
     provider: Provider,
     token: str,
@@ -370,9 +372,9 @@ def test_a_caller_that_hangs_up_takes_the_providers_work_with_it(
 def test_two_requests_at_once_on_one_connection_are_both_answered(
     gateway: str, token: str, endpoint: Endpoint
 ) -> None:
-    told = speak(gateway, written(CHAT, token, HI, close=False) * 9 + written(CHAT, token, HI))
+    response = speak(gateway, written(CHAT, token, HI, close=False) * 9 + written(CHAT, token, HI))
 
-    assert told.count(b"HTTP/1.1 200 ") == 10
+    assert response.count(b"HTTP/1.1 200 ") == 10
 
 
 # Whatever else they send
@@ -384,10 +386,10 @@ def test_two_requests_at_once_on_one_connection_are_both_answered(
 def test_an_absolute_target_is_only_a_path_to_us(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, target: str
 ) -> None:
-    told = speak(gateway, written(f"{target}/search/v1/models", token, b"", method="GET"))
+    response = speak(gateway, written(f"{target}/search/v1/models", token, b"", method="GET"))
 
     [request] = provider.requests
-    assert told.startswith(b"HTTP/1.1 200 ")
+    assert response.startswith(b"HTTP/1.1 200 ")
     assert request.target == "/v1/models"
     assert not mentions(request, "evil")
 
@@ -417,12 +419,12 @@ def test_an_absolute_target_is_only_a_path_to_us(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
-def test_no_target_leads_astray(
+def test_no_target_leads_outside_of_the_providers_path(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, target: str, method: str
 ) -> None:
-    told = speak(gateway, written(target, token, b"", method=method))
+    response = speak(gateway, written(target, token, b"", method=method))
 
-    assert not told or 200 <= int(told[9:12]) < 500
+    assert not response or 200 <= int(response[9:12]) < 500
     for request in provider.requests:
         assert request.target.startswith("/v1/")
         assert ".." not in request.target
@@ -456,9 +458,9 @@ def test_no_header_breaks_out(
     with dial(gateway) as caller:
         caller.sendall(written(CHAT, token, HI, line))
         caller.shutdown(socket.SHUT_WR)
-        told = read_to_the_end(caller)
+        response = read_to_the_end(caller)
 
-    assert not told or int(told[9:12]) in (200, 400, 401, 408, 413, 426, 431)
+    assert not response or int(response[9:12]) in (200, 400, 401, 408, 413, 426, 431)
     for request in provider.requests:
         assert not mentions(request, "vil")
         assert credentials_in(request) == [("authorization", f"Bearer {OPENAI_KEY}")]
@@ -485,7 +487,7 @@ BODIES: list[tuple[Any, int]] = [
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/anthropic/v1/messages"])
-def test_a_body_that_makes_no_sense_is_refused_in_the_callers_dialect(
+def test_an_invalid_body_is_refused_in_the_clients_dialect(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, path: str
 ) -> None:
     for body, status in BODIES:
@@ -527,5 +529,5 @@ def test_nothing_that_is_sent_is_answered_with_a_500(
     with ThreadPoolExecutor(16) as threads:  # the server reads on for a moment after a bad one
         answers = list(threads.map(lambda request: speak(gateway, request, seconds=5), requests))
 
-    assert not [told for told in answers if b" 500 " in told.partition(b"\r\n")[0]]
+    assert not [each for each in answers if b" 500 " in each.partition(b"\r\n")[0]]
     assert chat(gateway, token).status == 200

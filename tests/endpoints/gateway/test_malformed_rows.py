@@ -1,4 +1,4 @@
-"""Rows that somebody wrote past the models: the gateway says that the key is unreadable."""
+"""Rows written without the models: the gateway reports an unreadable key."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from tests.conftest import MakeEndpoint
 from tests.fakes import OPENAI_KEY
 from tests.gateway_fixtures import KeyAt
 
-from .client import HELLO, ask, chat, credentials_in, mentions, told
+from .client import HELLO, ask, chat, compared, credentials_in, mentions
 
 Act = Callable[[openai.OpenAI, str], object]
 
@@ -72,7 +72,7 @@ def test_openais_sdk_names_the_endpoint_as_the_model(
     act(at_openai(gateway + base, token), "search")
 
     there, here = provider.requests
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert here.target == target
     assert credentials_in(here) == [("authorization", f"Bearer {OPENAI_KEY}")]
 

@@ -16,7 +16,7 @@ from tests.gateway_fixtures import KeyAt
 
 from .client import HELLO, ask, chat, credentials_in, mentions, speak, written
 
-# Spaces, order, repetition, escapes and names that nobody knows: all of that is the caller's.
+# Spaces, order, repetition, escapes and unknown names: all of that is the client's.
 PECULIAR = (
     b'{ "zeta":1e400,"messages" :[{"role":"user","content":"\\u00fc \xc3\xbc \\/"}],\n\t'
     b'"model"  : "search" ,"n":1.0, "unknown": {"model":"search","a":[ ],"a":null}, "n":2 }'
@@ -237,11 +237,11 @@ def test_head_is_answered_without_a_body(
 ) -> None:
     provider.next_responses(Response(headers={"etag": '"x"'}, body=b"{}"))
 
-    told = speak(gateway, written("/gateway/search/v1/models", token, b"", method="HEAD"))
+    response = speak(gateway, written("/gateway/search/v1/models", token, b"", method="HEAD"))
 
-    assert told.startswith(b"HTTP/1.1 200 ")
-    assert b'etag: "x"' in told
-    assert told.endswith(b"\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert b'etag: "x"' in response
+    assert response.endswith(b"\r\n\r\n")
 
 
 # Other dialects than the key's own
@@ -331,7 +331,7 @@ def test_every_header_that_may_hold_a_token_stays_here(
     assert not mentions(request, "other")
 
 
-def test_what_the_key_itself_sets_is_not_the_callers_to_choose(
+def test_a_client_cannot_override_headers_of_the_key(
     gateway: str,
     provider: Provider,
     token: str,
@@ -382,7 +382,7 @@ def test_what_the_key_itself_sets_is_not_the_callers_to_choose(
         ("POST", "/search%2fv1/models", 400, "bad_path"),
     ],
 )
-def test_what_leads_nowhere_says_so(
+def test_unknown_paths_methods_and_endpoints_are_refused_with_a_code(
     gateway: str,
     provider: Provider,
     token: str,

@@ -73,7 +73,7 @@ def test_a_silent_first_host_does_not_keep_the_second_from_serving(
     real = connection.get_connection_params()
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):  # those that wait fill its queue: nobody else gets an answer
+        for _ in range(3):  # those that wait fill its queue: no other request is served
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())

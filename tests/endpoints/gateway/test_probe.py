@@ -1,4 +1,4 @@
-"""Checking credentials: what is asked of whom, what the answer means, and what nobody learns."""
+"""Tests of credentials: which request is sent, what the response means, and what stays hidden."""
 
 import logging
 import time
@@ -24,12 +24,12 @@ from . import clouds
 
 CANARY = "sk-proj-CanaryThatNobodyMayShow00000000000000"
 SCHEMES = dict(clouds.schemes())
-# Those that are asked at an address which somebody typed, so that nobody knows who is there.
+# Those tested at an address that a user entered, where any server may be.
 ELSEWHERE = {
     "ollama/none", "ollama/api_key", "openai_compatible/api_key", "openai_compatible/none",
     "lm_studio/api_key", "litellm_proxy/api_key", "databricks/pat_token", "databricks/oauth_m2m",
 }  # fmt: skip
-# Those that nobody can check, and those where obtaining a token is all of it.
+# Those that cannot be tested, and those where obtaining a token is the whole test.
 SILENT = {
     "jina_ai/api_key", "minimax/api_key", "watsonx/zen_api_key", "snowflake/api_key",
     "snowflake/jwt", "azure_ai/api_key", "oci/api_signing_key", "helicone/api_key",
@@ -74,7 +74,7 @@ def check(cloud: Provider, identity: None) -> Check:
 
 @pytest.fixture
 def check_at(settings: Any) -> Check:
-    """Check an OpenAI key at an address that somebody typed."""
+    """Test an OpenAI key at an address that a user entered."""
     settings.ALLOWED_PRIVATE_ORIGINS = ["http://127.0.0.1:*", "https://127.0.0.1:*"]
 
     def check_at(url: str, key: str = fakes.OPENAI_KEY) -> ProbeResult:
@@ -179,7 +179,7 @@ def test_nothing_is_asked_where_there_is_nothing_to_learn_or_it_costs(
         (503, Verdict.UNCLEAR),
     ],
 )
-def test_a_token_service_tells_what_the_credential_is_worth(
+def test_the_token_service_shows_whether_the_credential_works(
     kind: str, status: int, outcome: str, asked: list[str], provider: Provider, check: Check
 ) -> None:
     provider.next_responses(Response(status=status, body=b'{"error":"invalid_grant"}'))
@@ -200,7 +200,7 @@ def test_where_no_token_is_issued_the_api_is_not_asked(
     assert len(asked) == 1
 
 
-def test_a_private_key_that_is_none_is_told_apart_from_a_refusal(
+def test_an_invalid_private_key_is_not_reported_as_a_refusal(
     asked: list[str], check: Check
 ) -> None:
     document = fakes.service_account(private_key=f"-----BEGIN {CANARY}")
@@ -322,7 +322,7 @@ def test_nvidias_key_travels_in_the_form_alone(
         ("bedrock/access_keys", 401, Verdict.REFUSED, "AWS caches the wrong one"),
     ],
 )
-def test_each_answer_has_a_meaning_of_its_own(
+def test_each_response_has_its_own_result(
     kind: str,
     status: int,
     outcome: str,
@@ -442,7 +442,7 @@ def test_a_provider_that_repeats_the_key_is_not_repeated(
         assert "Canary" not in f"{result!r}"
 
 
-# --- At an address that somebody typed -----------------------------------------------------------
+# --- At an address that a user entered -----------------------------------------------------------
 
 
 def test_another_address_is_believed_once_it_refuses_a_made_up_key(
@@ -525,12 +525,12 @@ def test_private_addresses_are_refused_when_dialling(
 
 def test_of_an_allowed_host_the_real_cause_is_reported(provider: Provider, check_at: Check) -> None:
     """In words of ours: an answer of something else may hold anything."""
-    nobody = check_at("http://127.0.0.1:1")
+    no_server = check_at("http://127.0.0.1:1")
     no_tls = check_at(f"https://127.0.0.1:{provider.port}")
     provider.next_responses(Response(raw=b"SSH-2.0-OpenSSH\r\n"))
     no_http = check_at(provider.url)
 
-    assert [(result.outcome, result.message) for result in (nobody, no_tls, no_http)] == [
+    assert [(result.outcome, result.message) for result in (no_server, no_tls, no_http)] == [
         (Verdict.UNREACHABLE, f"Could not reach 127.0.0.1: {cause}.")
         for cause in (
             "connection refused",
@@ -540,7 +540,7 @@ def test_of_an_allowed_host_the_real_cause_is_reported(provider: Provider, check
     ]
 
 
-def test_a_token_service_that_cannot_be_reached_is_told_in_the_same_words(check: Check) -> None:
+def test_an_unreachable_token_service_is_reported_in_the_same_words(check: Check) -> None:
     result = check("databricks/oauth_m2m", api_base="http://127.0.0.1:1")
 
     assert result.outcome == Verdict.UNREACHABLE
@@ -573,7 +573,7 @@ def test_proxies_of_the_environment_are_ignored(
         Response(status=400, headers={"content-length": "9"}, body=b"x", stall=True),
     ],
 )
-def test_nobody_waits_long_for_a_slow_provider(
+def test_no_request_waits_long_for_a_slow_provider(
     answer: Response, provider: Provider, check_at: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "SECONDS", 0.3)

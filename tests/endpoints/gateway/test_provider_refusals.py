@@ -33,7 +33,7 @@ def shows(answer: Answered, secret: str) -> bool:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_refused_key_is_noted_once_and_the_caller_learns_no_more(
+def test_a_refused_key_is_recorded_once_and_the_client_gets_no_details(
     gateway: str,
     provider: Provider,
     token: str,
@@ -113,7 +113,7 @@ def test_a_key_that_is_accepted_again_is_good_again(
     assert acts_on(key) == ["refused by provider", "accepted again"]
 
 
-def test_what_one_caller_can_provoke_is_written_once(
+def test_an_error_that_one_client_can_cause_is_logged_once(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     key = ApiKey.objects.get()
@@ -243,17 +243,17 @@ def test_a_mark_that_cannot_be_written_is_learned_again(
 
 
 QUOTED = b'{"error":{"code":400,"message":"Bad temperature: API_KEY_INVALID","details":[]}}'
-TOLD = b'{"error":{"code":400,"details":[{"reason":"API_KEY_INVALID"}]}}'
+API_KEY_INVALID = b'{"error":{"code":400,"details":[{"reason":"API_KEY_INVALID"}]}}'
 
 
 @pytest.mark.parametrize(
     ("kind", "body", "is_blamed"),
     [
-        ("gemini", TOLD, True),
-        ("gemini", b"[" + TOLD + b"]", True),
+        ("gemini", API_KEY_INVALID, True),
+        ("gemini", b"[" + API_KEY_INVALID + b"]", True),
         ("gemini", QUOTED, False),
         ("gemini", b"API_KEY_INVALID", False),
-        ("openai", TOLD, False),
+        ("openai", API_KEY_INVALID, False),
     ],
 )
 def test_only_what_google_says_in_its_place_is_googles_refusal(
@@ -274,7 +274,7 @@ def test_only_what_google_says_in_its_place_is_googles_refusal(
     assert (answer.status, b"key_refused" in answer.body) == (424 if is_blamed else 400, is_blamed)
 
 
-def test_credentials_that_were_replaced_meanwhile_are_not_blamed(
+def test_credentials_replaced_concurrently_are_not_marked(
     gateway: str,
     provider: Provider,
     token: str,
@@ -303,7 +303,7 @@ def test_credentials_that_were_replaced_meanwhile_are_not_blamed(
         ("/search/mlflow/invocations", {"input": "Hi"}),
     ],
 )
-def test_every_way_in_keeps_a_refused_key_to_itself(
+def test_no_entry_point_repeats_a_refused_key(
     gateway: str,
     provider: Provider,
     token: str,

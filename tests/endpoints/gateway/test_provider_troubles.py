@@ -1,4 +1,4 @@
-"""What a provider may do to us: the caller gets a clean error or a clean end, and we live on."""
+"""Faults of a provider: the client gets a clean error or end, and the gateway keeps serving."""
 
 import socket
 from http.client import HTTPConnection, IncompleteRead
@@ -25,7 +25,7 @@ HI = b'{"model":"search","messages":[]}'
 
 
 def raw(head: bytes, body: bytes = b"", **how: Any) -> Response:
-    """Return an answer told byte by byte."""
+    """Return a response that is sent byte by byte."""
     return Response(raw=head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + body, **how)
 
 
@@ -100,7 +100,7 @@ def test_an_answer_that_has_no_body_says_nothing_of_its_length(
     assert "content-length" not in answer.headers
 
 
-def test_head_is_told_the_length_that_get_would_have(
+def test_head_reports_the_length_of_get(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     provider.next_responses(raw(b"HTTP/1.1 200 OK\nContent-Length: 1234", close=True))
@@ -134,8 +134,8 @@ def test_a_closed_port_is_a_502(
     gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    make_endpoint("search", key_at(url=nobody))
+        closed_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    make_endpoint("search", key_at(url=closed_url))
 
     answer = chat(gateway, token)
 
@@ -196,7 +196,7 @@ BEFORE_CONTENT = [TROUBLES[0], ("stall", "provider_timeout_maybe_billed")]
 
 
 @pytest.mark.parametrize(("model", "code"), BEFORE_CONTENT)
-def test_openais_sdk_is_told_that_its_stream_broke_off(
+def test_openais_sdk_gets_an_error_when_its_stream_breaks_off(
     gateway: str,
     token: str,
     settings: Any,
@@ -216,7 +216,7 @@ def test_openais_sdk_is_told_that_its_stream_broke_off(
 
 
 @pytest.mark.parametrize(("model", "code"), BEFORE_CONTENT)
-def test_anthropics_sdk_is_told_that_its_stream_broke_off(
+def test_anthropics_sdk_gets_an_error_when_its_stream_breaks_off(
     gateway: str,
     token: str,
     settings: Any,
@@ -239,7 +239,7 @@ def test_anthropics_sdk_is_told_that_its_stream_broke_off(
 
 
 @pytest.mark.parametrize(("model", "code"), TROUBLES)
-def test_googles_sdk_is_told_that_its_stream_broke_off(
+def test_googles_sdk_gets_an_error_when_its_stream_breaks_off(
     gateway: str,
     token: str,
     settings: Any,
@@ -276,7 +276,7 @@ def test_an_event_that_broke_off_in_a_line_is_not_passed_on(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "scripted",
     [
         Response(chunks=[b'{"a":', b"1"], close=True),
         Response(headers={"content-length": str(2 * MB)}, chunks=[b"x" * MB], close=True),
@@ -295,9 +295,9 @@ def test_an_event_that_broke_off_in_a_line_is_not_passed_on(
     ids=["chunks", "length", "compressed", "garbage"],
 )
 def test_anything_else_that_breaks_off_does_not_look_whole(
-    gateway: str, provider: Provider, token: str, endpoint: Endpoint, told: Response
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, scripted: Response
 ) -> None:
-    provider.next_responses(told)
+    provider.next_responses(scripted)
     parts = urlsplit(gateway)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     connection.request("POST", CHAT, HI, {"Authorization": f"Bearer {token}"})
@@ -314,7 +314,7 @@ def test_anything_else_that_breaks_off_does_not_look_whole(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "scripted",
     [
         Response(body=b"\x00\xff"),
         Response(headers={"content-encoding": "gzip"}, body=b"this is not gzip"),
@@ -337,14 +337,16 @@ def test_anything_else_that_breaks_off_does_not_look_whole(
     ],
 )
 def test_what_is_strange_passes_as_it_is(
-    gateway: str, provider: Provider, token: str, endpoint: Endpoint, told: Response
+    gateway: str, provider: Provider, token: str, endpoint: Endpoint, scripted: Response
 ) -> None:
-    provider.next_responses(told)
+    provider.next_responses(scripted)
 
     answer = chat(gateway, token)
 
     assert answer.status == 200
-    assert answer.body == (b"".join(told.chunks) if told.chunks is not None else told.body)
+    assert answer.body == (
+        b"".join(scripted.chunks) if scripted.chunks is not None else scripted.body
+    )
     assert chat(gateway, token).status == 200
 
 
@@ -358,7 +360,7 @@ def test_an_answer_without_content_has_none(
     assert (answer.status, answer.body) == (204, b"")
 
 
-def test_an_interim_answer_is_passed_over(
+def test_an_interim_response_is_skipped(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
@@ -413,7 +415,7 @@ def test_an_answer_of_200_megabytes_streams_in_flat_memory(
     assert most - before < 48 * MB
 
 
-def test_a_caller_that_reads_late_gets_all_of_it(
+def test_a_slow_client_gets_the_whole_response(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint
 ) -> None:
     size = 16 * MB
@@ -423,17 +425,17 @@ def test_a_caller_that_reads_late_gets_all_of_it(
 
     with dial(gateway) as caller:
         caller.sendall(written(CHAT, token, HI))
-        told = caller.recv(MB)
+        received = caller.recv(MB)
         while part := caller.recv(MB):
-            told += part
+            received += part
             sleep(0.01)
 
-    assert told.count(b"x") >= size
-    assert told.endswith(b"0\r\n\r\n")
+    assert received.count(b"x") >= size
+    assert received.endswith(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
-def test_a_caller_that_does_not_read_is_given_up(
+def test_a_client_that_does_not_read_is_disconnected(
     gateway: str,
     provider: Provider,
     token: str,
@@ -450,7 +452,7 @@ def test_a_caller_that_does_not_read_is_given_up(
         eventually(lambda: provider.aborted == 1, seconds=10)
 
 
-def test_many_streams_at_once_are_all_told_to_their_end(
+def test_many_concurrent_streams_are_all_sent_to_their_end(
     gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     make_endpoint("search", key_at(), model="stream-20-10")
@@ -460,13 +462,13 @@ def test_many_streams_at_once_are_all_told_to_their_end(
     callers = [dial(gateway) for _ in range(100)]
     for caller in callers:
         caller.sendall(written(CHAT, token, body))
-    told = []
+    received = []
     for caller in callers:
         with caller:
             parts = list(iter(lambda: caller.recv(65536), b""))  # noqa: B023 - read at once
-            told.append(b"".join(parts))
+            received.append(b"".join(parts))
 
-    assert all(answer.rstrip().endswith(b"0") and b"[DONE]" in answer for answer in told)
+    assert all(answer.rstrip().endswith(b"0") and b"[DONE]" in answer for answer in received)
     assert monotonic() - started < 20
 
 
@@ -475,7 +477,7 @@ def test_the_worker_lives_through_all_of_it_on_one_connection(
 ) -> None:
     provider.next_responses(*BROKEN[:4])
 
-    told = speak(gateway, written(CHAT, token, HI, close=False) * 4 + written(CHAT, token, HI))
+    received = speak(gateway, written(CHAT, token, HI, close=False) * 4 + written(CHAT, token, HI))
 
-    assert told.count(b"HTTP/1.1 502 ") == 4
-    assert told.count(b"HTTP/1.1 200 ") == 1
+    assert received.count(b"HTTP/1.1 502 ") == 4
+    assert received.count(b"HTTP/1.1 200 ") == 1

@@ -32,7 +32,7 @@ def digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def test_what_is_in_the_backup_holds_soon_after(
+def test_a_restored_backup_applies_soon_after(
     database: Path, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CHECK_FILE_EVERY", 0.05)
@@ -54,7 +54,9 @@ def test_what_is_in_the_backup_holds_soon_after(
     assert run(restore()) == (False, True)
 
 
-def test_a_database_that_is_gone_is_away_and_not_made_anew(database: Path, digest: str) -> None:
+def test_a_deleted_database_is_unavailable_and_not_created_again(
+    database: Path, digest: str
+) -> None:
     database.unlink()
 
     with pytest.raises(DatabaseUnavailable):

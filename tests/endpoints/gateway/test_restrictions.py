@@ -129,7 +129,7 @@ def test_moderation_is_between_the_client_and_the_provider(
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "cause", "is_about_the_key"),
+    ("kind", "scripted", "cause", "is_about_the_key"),
     [
         ("openai", json_response({"error": {"message": "Pay."}}, 402), "no_credit", True),
         ("openai", BROKE, "no_credit", True),
@@ -158,7 +158,7 @@ def test_trouble_with_an_account_or_a_model_falls_back_and_is_the_operators(
     key_at: KeyAt,
     make_endpoint: MakeEndpoint,
     kind: str,
-    told: Response,
+    scripted: Response,
     cause: str,
     is_about_the_key: bool,
 ) -> None:
@@ -168,7 +168,7 @@ def test_trouble_with_an_account_or_a_model_falls_back_and_is_the_operators(
         Route(api_key=other, model="second", kind="fallback"),
     ]
     make_endpoint("search", routes=routes)
-    provider.script("first", told)
+    provider.script("first", scripted)
 
     answers = [chat(gateway, token) for _ in range(2)]
 

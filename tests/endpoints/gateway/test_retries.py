@@ -122,26 +122,26 @@ def test_what_retrying_cannot_help_is_not_retried(
 
 
 def test_every_error_says_whether_and_when_to_retry() -> None:
-    """A timeout and an internal error do not: nobody knows."""
+    """A timeout and an internal error do not: the outcome is unknown."""
     unsure = {Problem.INTERNAL_ERROR, Problem.PROVIDER_ERROR_WITHHELD, Problem.PROVIDER_TIMEOUT}
-    told = {
+    advised = {
         problem: ("x-should-retry" in problem.headers, "retry-after" in problem.headers)
         for problem in Problem
     }
 
-    assert {problem for problem, advice in told.items() if advice == (False, False)} == unsure
-    assert (True, True) not in told.values()
-    hopeless = {problem for problem, (never, _) in told.items() if never}
+    assert {problem for problem, advice in advised.items() if advice == (False, False)} == unsure
+    assert (True, True) not in advised.values()
+    hopeless = {problem for problem, (never, _) in advised.items() if never}
     assert {Problem.KEY_REFUSED, Problem.KEY_UNREADABLE, Problem.UNKNOWN_TOKEN} < hopeless
     assert {Problem.NO_WORKING_KEY, Problem.CANNOT_SIGN} < hopeless
 
 
-def test_an_error_that_passes_says_when_in_both_spellings(
+def test_a_temporary_error_has_both_retry_headers(
     gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    make_endpoint("search", key_at(url=nobody))
+        closed_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    make_endpoint("search", key_at(url=closed_url))
 
     headers = chat(gateway, token).headers
 
@@ -309,8 +309,8 @@ def test_a_pause_is_not_lost_behind_a_later_failure(
     second: str,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    fallback = key_at("dead", url=nobody) if second == "dead" else other_key
+        closed_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    fallback = key_at("dead", url=closed_url) if second == "dead" else other_key
     model = "fail-401" if second == "refused" else second
     routes = [
         Route(api_key=key_at(), model="gpt-5"),

@@ -29,7 +29,7 @@ def act(by: Actor) -> Callable[..., None]:
     return act
 
 
-def test_each_move_holds_on_the_next_request(
+def test_each_step_of_a_rotation_applies_to_the_next_request(
     gateway: str,
     provider: Provider,
     token: str,

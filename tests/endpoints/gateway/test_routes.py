@@ -91,11 +91,11 @@ def test_the_answer_names_the_route_that_served(
         "search", routes=[primary(key, "gpt-5", 50), primary(key, "gpt-5 mini", 50)]
     )
 
-    told = Counter(chat(gateway, token).headers["x-gatehouse-route"] for _ in range(40))
+    counts = Counter(chat(gateway, token).headers["x-gatehouse-route"] for _ in range(40))
 
     first, second = endpoint.routes.all()
     named = "key=K%C3%B6ln%2C%20production; model="
-    assert told == {
+    assert counts == {
         f"{first.pk}; {named}gpt-5": models_in(provider).count("gpt-5"),
         f"{second.pk}; {named}gpt-5%20mini": models_in(provider).count("gpt-5 mini"),
     }
@@ -163,8 +163,8 @@ def test_a_closed_port_is_followed_by_the_next_route(
     gateway: str, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    unreachable = key_at("my-unreachable-key", url=nobody)
+        closed_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    unreachable = key_at("my-unreachable-key", url=closed_url)
     make_endpoint("search", routes=[primary(unreachable, "gpt-4"), fallback(key_at(), "gpt-5")])
 
     answer = chat(gateway, token)
@@ -187,7 +187,7 @@ def test_fallbacks_are_tried_in_order_and_the_other_primaries_last(
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_what_the_caller_did_wrong_goes_back_to_the_caller(
+def test_client_errors_are_returned_to_the_client(
     gateway: str,
     provider: Provider,
     token: str,
@@ -303,18 +303,20 @@ def test_a_route_that_is_to_wait_still_serves_when_all_else_fails(
     assert models_in(provider) == ["gpt-5", "gpt-4", "gpt-4", "gpt-5"]
 
 
-@pytest.mark.parametrize("told", ["7", "Fri, 31 Dec 1999 23:59:59 GMT", "-1", "²", "9" * 500, "x"])
-def test_the_caller_is_told_when_to_come_back(
+@pytest.mark.parametrize(
+    "retry_after", ["7", "Fri, 31 Dec 1999 23:59:59 GMT", "-1", "²", "9" * 500, "x"]
+)
+def test_the_client_gets_the_time_to_retry(
     gateway: str,
     provider: Provider,
     token: str,
     key_at: KeyAt,
     make_endpoint: MakeEndpoint,
-    told: str,
+    retry_after: str,
 ) -> None:
     make_endpoint("search", key_at())
-    provider.next_responses(Response(status=429, headers={"retry-after": told}, body=b"{}"))
+    provider.next_responses(Response(status=429, headers={"retry-after": retry_after}, body=b"{}"))
 
     answer = chat(gateway, token)
 
-    assert (answer.status, answer.headers["retry-after"]) == (429, told)
+    assert (answer.status, answer.headers["retry-after"]) == (429, retry_after)

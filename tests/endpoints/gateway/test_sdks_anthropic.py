@@ -12,7 +12,7 @@ from tests.fakes import OPENAI_KEY
 from tests.gateway_fixtures import KeyAt
 
 from . import event_loops
-from .client import HELLO, credentials_in, mentions, told
+from .client import HELLO, compared, credentials_in, mentions
 
 ASKS_FOR_TOOL = [{"role": "user", "content": [{"type": "text", "text": "Use the tool. ¿Sí? 🙂"}]}]
 WEATHER = {
@@ -78,7 +78,7 @@ def client_at(url: str, api_key: str) -> anthropic.Anthropic:
 
 @pytest.mark.parametrize("base", ["", "/anthropic"])
 @pytest.mark.parametrize("act", ACTS)
-def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
+def test_requests_and_responses_are_those_of_the_provider(
     gateway: str, provider: Provider, token: str, claude: Endpoint, base: str, act: Act
 ) -> None:
     answered_there = act(client_at(provider.url, OPENAI_KEY), "claude-x")
@@ -87,7 +87,7 @@ def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
 
     there, here = provider.requests
     assert answered == answered_there
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert credentials_in(here) == [("x-api-key", OPENAI_KEY)]
     assert not mentions(here, token)
 
@@ -100,7 +100,7 @@ def test_it_goes_straight_through_with_the_providers_own_models(
     message(client_at(f"{gateway}/claude", token), "claude-y")
 
     there, here = provider.requests
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert not mentions(here, token)
 
 
@@ -116,7 +116,7 @@ def test_a_bearer_token_becomes_the_providers_own_header(
     assert not mentions(request, token)
 
 
-def test_the_version_of_the_api_is_the_callers(
+def test_the_client_chooses_the_version_of_the_api(
     gateway: str, provider: Provider, token: str, claude: Endpoint
 ) -> None:
     client = client_at(f"{gateway}/anthropic", token)

@@ -13,7 +13,7 @@ from tests.fakes import OPENAI_KEY
 from tests.gateway_fixtures import KeyAt
 
 from . import event_loops
-from .client import ask, credentials_in, mentions, told
+from .client import ask, compared, credentials_in, mentions
 
 WEATHER = {
     "name": "get_weather",
@@ -66,7 +66,7 @@ def client_at(url: str, api_key: str, **options: Any) -> genai.Client:
 
 @pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
 @pytest.mark.parametrize("act", ACTS)
-def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
+def test_requests_and_responses_are_those_of_the_provider(
     gateway: str, provider: Provider, token: str, gem: Endpoint, act: Act, version: str
 ) -> None:
     answered_there = act(client_at(provider.url, OPENAI_KEY, api_version=version), "simulated-x")
@@ -75,7 +75,7 @@ def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
 
     there, here = provider.requests
     assert answered == answered_there
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert credentials_in(here) == [("x-goog-api-key", OPENAI_KEY)]
     assert not mentions(here, token)
 
@@ -88,7 +88,7 @@ def test_it_goes_straight_through_with_the_providers_own_models(
     embed(client_at(f"{gateway}/gem", token), "simulated-y")
 
     there, here = provider.requests
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert not mentions(here, token)
 
 

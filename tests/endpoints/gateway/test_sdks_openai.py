@@ -11,7 +11,7 @@ from gatewayproject.demo.provider import Provider
 from tests.fakes import OPENAI_KEY
 
 from . import event_loops
-from .client import HELLO, credentials_in, mentions, told
+from .client import HELLO, compared, credentials_in, mentions
 
 WEATHER = {
     "name": "get_weather",
@@ -93,7 +93,7 @@ def client_at(url: str, api_key: str) -> openai.OpenAI:
 
 @pytest.mark.parametrize("base", ["/v1", "/openai/v1"])
 @pytest.mark.parametrize("act", ACTS)
-def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
+def test_requests_and_responses_are_those_of_the_provider(
     gateway: str,
     provider: Provider,
     token: str,
@@ -107,7 +107,7 @@ def test_it_asks_and_is_answered_as_if_it_were_at_the_provider(
 
     there, here = provider.requests
     assert answered == answered_there
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert credentials_in(here) == [("authorization", f"Bearer {OPENAI_KEY}")]
     assert not mentions(here, token)
 
@@ -126,7 +126,7 @@ def test_it_goes_straight_through_with_the_providers_own_models(
 
     there, here = provider.requests
     assert answered == answered_there
-    assert told(here) == told(there)
+    assert compared(here) == compared(there)
     assert not mentions(here, token)
 
 

@@ -18,7 +18,7 @@ NO_API = {"base_url": "https://api.example.com", "dialects": {}}
 
 @pytest.fixture
 def teammate(db: None) -> Client:
-    """A browser of somebody who may look and nothing else."""
+    """A browser of a user who can only read."""
     client = Client()
     client.force_login(User.objects.create_user("toni"))
     return client

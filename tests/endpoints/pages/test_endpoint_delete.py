@@ -87,7 +87,7 @@ def test_nothing_is_deleted_unseen(client: Client, rev: str) -> None:
 
 
 @pytest.mark.usefixtures("search")
-def test_deleting_twice_says_that_it_is_gone(client: Client) -> None:
+def test_deleting_twice_is_reported(client: Client) -> None:
     form = {**inputs_of(client.get(URL)), "confirmation": "search"}
     client.post(URL, form)
 

@@ -263,7 +263,7 @@ def test_a_key_that_is_gone_by_then_fills_nothing(client: Client) -> None:
 
 
 def test_every_route_asks_for_suggestions_by_the_name_of_the_first(client: Client) -> None:
-    """So a form that nobody has saved needs nothing but what is typed to be answered."""
+    """So the buttons of an unsaved form need only what was entered."""
     rows = [row(0, "openai", "gpt-5"), row(1, "", "", "fallback")]
 
     page = html_of(press(client, NEW, "add_fallback", form(*rows)))

@@ -110,7 +110,7 @@ def test_the_same_key_and_model_are_not_listed_twice(client: Client, kind: str) 
     assert errors_in(response) == {"": "openai with gpt-5 is listed twice. Keep one of them."}
 
 
-def test_errors_stand_at_the_route_that_they_are_about(client: Client) -> None:
+def test_errors_are_shown_beside_their_route(client: Client) -> None:
     rows = [
         row(0, "openai", "gpt-5", weight="50"),
         row(1, "nonsense", "a\nb", weight="50"),

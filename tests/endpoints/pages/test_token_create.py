@@ -33,7 +33,7 @@ def endpoints(make_endpoint: MakeEndpoint) -> None:
 
 @pytest.fixture
 def many(make_endpoint: MakeEndpoint) -> None:
-    """So many endpoints that nobody wants to see them all."""
+    """More endpoints than the page lists."""
     for number in range(60):
         make_endpoint(f"endpoint-{number:02}", None)
 
@@ -218,7 +218,7 @@ def test_many_endpoints_are_a_line_that_suggests_by_the_last_name_typed(client: 
 
 
 @pytest.mark.usefixtures("many")
-def test_an_endpoint_that_answers_nobody_is_suggested_as_such(client: Client) -> None:
+def test_a_disabled_endpoint_is_marked_in_suggestions(client: Client) -> None:
     page = client.get(f"{URL}?endpoints=off").text
 
     assert re.search(r'<option value="off"\s+label="disabled"', page)
@@ -242,7 +242,9 @@ def test_a_link_may_bring_the_endpoint_along(client: Client) -> None:
     assert page.count(" checked") == 1
 
 
-def test_a_house_without_endpoints_says_what_to_do(client: Client) -> None:
+def test_without_endpoints_the_page_explains_that_and_all_endpoints_can_be_chosen(
+    client: Client,
+) -> None:
     Endpoint.objects.all().delete()
 
     assertContains(client.get(URL), "There are no endpoints yet")

@@ -84,7 +84,7 @@ def test_more_endpoints_than_a_page_holds_are_counted(
         assertContains(response, "and 3 more")
 
 
-def test_a_token_whose_endpoints_are_gone_reaches_nothing_and_says_so(
+def test_a_token_whose_endpoints_were_deleted_is_marked(
     client: Client, make_endpoint: MakeEndpoint, make_token: MakeToken
 ) -> None:
     endpoint = make_endpoint("search", None)
@@ -106,7 +106,7 @@ def three(make_token: MakeToken, by: Actor) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_the_status_tells_what_a_token_is_good_for(client: Client) -> None:
+def test_the_status_shows_whether_a_token_works(client: Client) -> None:
     rows = rows_of(client.get("/tokens/"))
 
     assert [row["Status"] for row in rows] == ["Expired", "Active Expires soon", "Revoked"]
@@ -171,7 +171,7 @@ def test_tokens_are_sorted_both_ways(client: Client, key: str) -> None:
     assert down == (up if key == "nonsense" else up[::-1])
 
 
-def test_tokens_that_come_and_go_with_trying_are_not_shown(
+def test_tokens_of_try_it_are_not_shown(
     client: Client, make_endpoint: MakeEndpoint, by: Actor
 ) -> None:
     issue_trial_token(make_endpoint("search", None), by=by)

@@ -1,4 +1,4 @@
-"""Revoking a gateway token, and deleting one that nobody can use."""
+"""Revoking a gateway token, and deleting one that no longer works."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def page(token: GatewayToken, part: str = "") -> str:
     return f"/tokens/{token.pk}/{part}"
 
 
-def test_revoking_asks_once_and_holds(client: Client, token: GatewayToken) -> None:
+def test_revoking_asks_once_and_is_final(client: Client, token: GatewayToken) -> None:
     asked = client.get(page(token, "revoke/"))
     assert f"Requests with {token.prefix}… are rejected immediately" in text_of(asked)
     assert "This cannot be undone." in text_of(asked)
@@ -64,7 +64,7 @@ def test_revoking_twice_is_no_second_act(client: Client, token: GatewayToken, by
     assert AuditEvent.objects.about(token).filter(act="revoked").count() == 1
 
 
-def test_an_expired_token_can_be_revoked_so_that_nobody_renews_it(
+def test_an_expired_token_can_be_revoked_so_that_it_is_not_renewed(
     client: Client, token: GatewayToken
 ) -> None:
     GatewayToken.objects.update(expires_at=timezone.now() - timedelta(days=1))
@@ -89,7 +89,7 @@ def test_an_active_token_is_to_be_revoked_before_it_is_deleted(
 
 
 @pytest.mark.parametrize("state", ["revoked", "expired"])
-def test_what_nobody_can_use_is_deleted_and_its_history_stays(
+def test_unusable_tokens_are_deleted_and_their_history_stays(
     client: Client, token: GatewayToken, state: str
 ) -> None:
     now = timezone.now()
@@ -104,9 +104,7 @@ def test_what_nobody_can_use_is_deleted_and_its_history_stays(
     assert client.post(page(token, "delete/"), {"confirmed": "True"}).status_code == 404
 
 
-def test_a_token_renewed_while_one_looked_is_not_deleted(
-    client: Client, token: GatewayToken
-) -> None:
+def test_a_token_renewed_concurrently_is_not_deleted(client: Client, token: GatewayToken) -> None:
     GatewayToken.objects.update(expires_at=timezone.now())
     form = inputs_of(client.get(page(token, "delete/")))
     GatewayToken.objects.update(expires_at=None)

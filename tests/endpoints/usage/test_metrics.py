@@ -50,7 +50,7 @@ def values(client: Client, name: str, label: str) -> dict[str, float]:
     return {item.labels[label]: item.value for item in samples(client) if item.name == name}
 
 
-def test_whoever_has_the_token_may_read(anonymous: Client) -> None:
+def test_every_holder_of_the_token_may_read(anonymous: Client) -> None:
     response = ask(anonymous)
 
     assert response.status_code == 200
@@ -58,7 +58,7 @@ def test_whoever_has_the_token_may_read(anonymous: Client) -> None:
     assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_whoever_is_signed_in_may_read(client: Client) -> None:
+def test_every_signed_in_user_may_read(client: Client) -> None:
     assert client.get("/metrics").status_code == 200
 
 
@@ -251,7 +251,7 @@ def test_counters_do_not_go_back_when_usage_is_trimmed(anonymous: Client, route:
     assert values(anonymous, "gatehouse_requests_total", "outcome")["ok"] == 5
 
 
-def test_it_tells_how_many_there_are_and_which_keys_are_refused(
+def test_it_shows_the_number_of_keys_and_which_are_refused(
     anonymous: Client, route: Route, make_key: MakeKey
 ) -> None:
     use(route)

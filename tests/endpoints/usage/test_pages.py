@@ -55,7 +55,7 @@ def heights(chart: ElementTree.Element, kind: str) -> list[float]:
     return [float(bar.get("height", 0)) for bar in bars if kind in bar.get("class", "").split()]
 
 
-def test_each_page_tells_how_to_use_what_was_not_used_yet(client: Client, pages: list[str]) -> None:
+def test_each_page_shows_how_to_use_what_was_not_used_yet(client: Client, pages: list[str]) -> None:
     of_key, of_endpoint, of_token = (text_of(usage_in(client, page)) for page in pages)
 
     assert "Not used yet." in of_key
@@ -63,7 +63,7 @@ def test_each_page_tells_how_to_use_what_was_not_used_yet(client: Client, pages:
     assert "Authorization: Bearer … to http://testserver/gateway/v1/" in of_token
 
 
-def test_each_page_tells_what_went_through(
+def test_each_page_shows_its_usage(
     client: Client, pages: list[str], route: Route, token: GatewayToken
 ) -> None:
     use(
@@ -233,7 +233,7 @@ def test_charts_of_failures_alone_are_charts(client: Client, route: Route) -> No
     assert len(heights(requests, "upper")) == 1
 
 
-def test_a_chart_tells_itself_in_words(client: Client, route: Route) -> None:
+def test_a_chart_has_a_description_in_words(client: Client, route: Route) -> None:
     use(route, requests=1_200, provider_errors=2, input_tokens=5_000, output_tokens=1_000)
 
     requests, tokens = charts_in(usage_in(client, "/endpoints/search/?usage=30d"))

@@ -130,7 +130,7 @@ def test_prices_come_from_the_package_and_never_from_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*args: Any) -> None:
-        raise AssertionError("somebody connects")
+        raise AssertionError("a connection was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     prices._find.cache_clear()

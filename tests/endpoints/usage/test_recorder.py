@@ -309,7 +309,7 @@ def test_an_error_is_counted_in_its_class(
     assert not any(getattr(bucket, name) for name in FIRST_BYTES)
 
 
-def test_a_caller_that_hangs_up_is_counted_as_such(
+def test_a_client_that_disconnects_is_counted_as_canceled(
     gateway: str, provider: Provider, token: str, key_at: KeyAt, make_endpoint: MakeEndpoint
 ) -> None:
     make_endpoint("search", key_at(), model="slow-30000")
@@ -387,7 +387,7 @@ def test_what_was_refused_at_the_gate_counts_nowhere(
 
 
 @pytest.mark.parametrize("amount", [b"-5", b"1" + b"0" * 30, b'"many"', b"1.5", b"[]", b"null"])
-def test_an_amount_that_is_none_spoils_no_other(
+def test_an_invalid_count_does_not_affect_others(
     gateway: str, provider: Provider, token: str, endpoint: Endpoint, amount: bytes
 ) -> None:
     provider.next_responses(Response(body=b'{"usage": {"prompt_tokens": %b}}' % amount))

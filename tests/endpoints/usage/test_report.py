@@ -56,7 +56,7 @@ def test_a_report_adds_up_every_count(route: Route) -> None:
     assert sums.latencies == [2 * counts[name] for name in LATENCIES]
 
 
-def test_errors_are_what_failed_and_not_who_hung_up(route: Route) -> None:
+def test_errors_do_not_include_canceled_requests(route: Route) -> None:
     use(route, requests=20, canceled=4, **dict.fromkeys(ERRORS, 1))
 
     sums = usage_of(api_key=route.api_key).sums
@@ -110,7 +110,7 @@ def test_thirty_days_begin_at_midnight_where_the_pages_are_read(
     assert points[0].start == datetime(2026, 10, 22, 22, tzinfo=UTC)  # still summer time
 
 
-def test_it_tells_the_last_use_of_long_ago(route: Route) -> None:
+def test_it_shows_a_last_use_of_long_ago(route: Route) -> None:
     use(route, ago=60 * DAY)
 
     report = usage_of(api_key=route.api_key, span=LAST_DAYS)
@@ -282,7 +282,9 @@ def histogram(**counts: int) -> list[int]:
 @pytest.mark.parametrize(
     ("share", "expected"), [(0.5, 200), (0.25, 150), (0.75, 300), (0.99, 396), (1, 400)]
 )
-def test_latency_lies_evenly_inside_a_column(share: float, expected: float) -> None:
+def test_latencies_are_assumed_to_be_spread_evenly_in_a_column(
+    share: float, expected: float
+) -> None:
     counts = histogram(within_200_ms=50, within_400_ms=50)
 
     assert percentile(share, counts) == pytest.approx(expected)

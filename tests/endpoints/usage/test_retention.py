@@ -39,7 +39,7 @@ def hours() -> int:
     return UsageBucket.objects.exclude(hour=ALL_TIME).count()
 
 
-def test_hours_of_long_ago_go_and_totals_stay(route: Route) -> None:
+def test_old_hours_are_deleted_and_totals_are_kept(route: Route) -> None:
     assert trim() == "Deleted 5 rows of usage from more than 400 days ago."
 
     assert hours() == 1

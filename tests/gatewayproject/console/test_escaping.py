@@ -78,7 +78,7 @@ def test_the_name_of_a_token_is_text_everywhere(client: Client, text: str) -> No
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_was_typed_comes_back_as_text_after_an_error(
+def test_input_is_shown_as_text_after_an_error(
     client: Client, openai: AuthScheme, make_key: MakeKey, text: str
 ) -> None:
     key = make_key()

@@ -87,9 +87,7 @@ def test_without_the_header_success_is_a_redirect(client: Client, openai: AuthSc
     assert "HX-Redirect" not in response.headers
 
 
-def test_a_form_that_is_to_be_corrected_comes_back_with_its_panel(
-    client: Client, openai: AuthScheme
-) -> None:
+def test_an_invalid_form_is_shown_again_with_its_panel(client: Client, openai: AuthScheme) -> None:
     response = client.post("/api-keys/new/", new_key(openai, ""), headers=HTMX)
 
     assert response.status_code == 422
@@ -97,7 +95,7 @@ def test_a_form_that_is_to_be_corrected_comes_back_with_its_panel(
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path != "/"])
-def test_after_the_session_expired_one_signs_in_and_is_back_on_a_whole_page(
+def test_after_the_session_expired_signing_in_returns_to_a_whole_page(
     client: Client, anonymous: Client, key: ApiKey, path: str
 ) -> None:
     url = path.format(key=key.pk)
@@ -121,7 +119,7 @@ def test_the_message_of_an_edit_survives_the_visit(client: Client, key: ApiKey) 
     assert "Saved my-openai-key." in text_of(client.get(f"/api-keys/{key.pk}/"))
 
 
-def test_what_is_not_found_or_not_allowed_says_so_to_htmx_too(
+def test_not_found_and_not_allowed_are_reported_to_htmx_too(
     client: Client, visitor: Client, key: ApiKey
 ) -> None:
     assert client.get("/api-keys/nonsense/", headers=HTMX).status_code == 404

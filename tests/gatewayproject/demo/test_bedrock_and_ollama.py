@@ -77,7 +77,7 @@ def ask(provider: Provider, path: str, body: object, **headers: str) -> list[Any
     return [json.loads(line) for line in lines]
 
 
-def test_ollama_streams_unless_told_otherwise(provider: Provider) -> None:
+def test_ollama_streams_by_default(provider: Provider) -> None:
     chat = {"model": "any", "messages": [{"role": "user", "content": "Hello"}]}
 
     [whole] = ask(provider, "/api/chat", {**chat, "stream": False})

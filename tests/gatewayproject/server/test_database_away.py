@@ -1,4 +1,4 @@
-"""The database is away, locked or gone: an honest page, and nothing half-written."""
+"""The database is unreachable, locked or deleted: a page explains it, and no write is partial."""
 
 import os
 import sqlite3
@@ -114,7 +114,7 @@ def test_a_read_only_database_returns_503_and_is_disconnected(
 
 @contextmanager
 def locked_database() -> Iterator[None]:
-    """Let somebody else hold on to what we are about to write."""
+    """Let another process lock what we are about to write."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA busy_timeout = 100")

@@ -30,7 +30,7 @@ async def ask(app: Any, method: str = "GET") -> tuple[int, bytes]:
 
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A database that answers when it is told to; ``calls`` are how often it was asked."""
+    """A database that responds when the test lets it; ``calls`` counts the queries."""
 
     class Hanging:
         calls = 0

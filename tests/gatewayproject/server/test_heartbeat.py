@@ -120,7 +120,7 @@ def forced_notes() -> list[str]:
     return list(events.values_list("note", flat=True))
 
 
-def test_force_overrides_it_and_the_history_says_so(old: str, new: str, by: Actor) -> None:
+def test_force_overrides_it_and_the_history_records_it(old: str, new: str, by: Actor) -> None:
     serve(old)
 
     report = rotate_master_key(by=by, force=True)
@@ -317,7 +317,7 @@ def wait_for(backends: list[int], number: int) -> None:
     assert len(backends) >= number
 
 
-def test_a_process_says_so_over_one_connection_that_it_keeps(backends: list[int]) -> None:
+def test_a_process_writes_heartbeats_over_one_connection(backends: list[int]) -> None:
     wait_for(backends, 5)
 
     assert len(set(backends)) == 1

@@ -143,7 +143,7 @@ def test_pipelined_requests_are_answered_in_order(
         ("/gateway/search/v1/realtime", "h2c, websocket"),
     ],
 )
-def test_a_websocket_handshake_is_told_to_use_http(
+def test_a_websocket_handshake_is_refused_with_advice_to_use_http(
     gateway: str, token: str, path: str, upgrade: str
 ) -> None:
     lines = [f"Upgrade: {upgrade}", *HANDSHAKE[1:]]

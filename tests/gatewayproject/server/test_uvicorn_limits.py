@@ -1,4 +1,4 @@
-"""What strangers may send before anybody answers: a small head, and a page's body, in time."""
+"""What clients may send before a response: small headers, and the body of a page, in time."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""AWS: Signature Version 4 is computed anew, from its specification, on what arrived."""
+"""AWS: Signature Version 4 is computed again from its specification, for what arrived."""
 
 import hashlib
 import hmac
@@ -395,7 +395,7 @@ def test_this_servers_own_credentials_assume_a_role_if_one_is_set(
 
 
 @pytest.mark.parametrize("kind", [CHAIN, ROLE])
-def test_a_server_without_credentials_says_so(
+def test_a_server_without_credentials_is_reported(
     kind: str, sender: Sender, cloud_key: CloudKey
 ) -> None:
     (outcome,) = sender.sign(cloud_key(kind))

@@ -136,14 +136,14 @@ def test_proxies_of_the_environment_are_ignored(
     assert sender.sign(cloud_key(DEFAULT)) == [("made-up-1",)]
 
 
-def test_a_server_without_an_identity_says_so(sender: Sender, cloud_key: CloudKey) -> None:
+def test_a_server_without_an_identity_is_reported(sender: Sender, cloud_key: CloudKey) -> None:
     (outcome,) = sender.sign(cloud_key(DEFAULT))
 
     assert "This server has no Google identity" in str(outcome)
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403])
-def test_an_identity_that_google_refuses_is_told_in_our_own_words(
+def test_an_identity_that_google_refuses_is_reported_in_our_own_words(
     status: int, sender: Sender, cloud: Provider, cloud_key: CloudKey, identity: None
 ) -> None:
     refusal = {"error": "invalid_grant", "error_description": "made-up-words"}

@@ -57,7 +57,7 @@ def test_a_post_is_signed_with_its_body(
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
-def test_a_post_that_says_nothing_of_its_body_is_json(
+def test_a_post_without_a_content_type_is_json(
     body: bytes, sender: Sender, provider: Provider, cloud_key: CloudKey
 ) -> None:
     sender.send(cloud_key(KIND), path=CHAT, body=body, headers=[])
@@ -81,7 +81,7 @@ def test_a_request_without_a_body_is_signed_with_its_query(
     assert check(received) == OF_ANY
 
 
-def test_what_a_caller_says_of_signed_headers_is_not_sent(
+def test_the_clients_signed_headers_are_not_sent(
     sender: Sender, provider: Provider, cloud_key: CloudKey
 ) -> None:
     headers = [
@@ -118,7 +118,7 @@ def test_a_private_key_that_cannot_sign(sender: Sender, cloud_key: CloudKey) -> 
     assert [str(outcome) for outcome in sender.sign(key)] == [PEM_PROBLEM]
 
 
-def test_a_new_version_of_a_key_is_read_anew(sender: Sender, cloud_key: CloudKey) -> None:
+def test_a_new_version_of_a_key_is_read_again(sender: Sender, cloud_key: CloudKey) -> None:
     assert sender.sign(cloud_key(KIND)) == [()]
 
     new = cloud_key(KIND, secrets={"oci_key": fakes.PEM}, owner="key-1/version-2:sealed")

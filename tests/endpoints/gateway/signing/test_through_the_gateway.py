@@ -54,7 +54,7 @@ def test_a_request_carries_the_token_that_the_secret_was_exchanged_for(
     assert not any(fakes.OPENAI_KEY in f"{sent}" for sent in chats)
 
 
-def test_a_token_that_was_revoked_is_obtained_anew_before_anything_is_marked(
+def test_a_new_token_is_requested_before_a_key_is_marked(
     chat: Callable[[], int], provider: Provider
 ) -> None:
     assert chat() == 200
@@ -67,7 +67,7 @@ def test_a_token_that_was_revoked_is_obtained_anew_before_anything_is_marked(
     assert (key.refused_at, AuditEvent.objects.filter(channel="gateway").count()) == (None, 0)
 
 
-def test_a_token_that_is_refused_at_once_is_obtained_anew_as_well(
+def test_a_new_token_is_requested_when_the_first_one_is_refused_at_once(
     chat: Callable[[], int], provider: Provider
 ) -> None:
     provider.accept_keys = {"made-up-2"}

@@ -314,7 +314,7 @@ def test_what_has_ended_is_let_go(
 
 
 @pytest.mark.parametrize("status", [400, 401])
-def test_a_refusal_is_told_in_our_own_words(
+def test_a_refusal_is_reported_in_our_own_words(
     status: int, sender: Sender, cloud: Provider, cloud_key: CloudKey
 ) -> None:
     echo = {"error": "invalid_client", "error_description": f"wrong: {fakes.OPENAI_KEY}"}
@@ -425,7 +425,7 @@ def test_a_key_that_is_marked_as_refused_is_not_asked_for_at_once(
     assert len(cloud.requests) == 1
 
 
-def test_a_token_service_that_nobody_runs(
+def test_a_token_service_that_refuses_connections(
     sender: Sender, cloud: Provider, cloud_key: CloudKey
 ) -> None:
     key = cloud_key(ENTRA)
@@ -458,9 +458,7 @@ def test_nothing_secret_is_logged(
     assert "made-up-" not in caplog.text
 
 
-def test_what_was_obtained_is_named_so_that_no_caller_sees_it(
-    sender: Sender, cloud_key: CloudKey
-) -> None:
+def test_obtained_tokens_are_removed_from_responses(sender: Sender, cloud_key: CloudKey) -> None:
     assert sender.sign(cloud_key(ENTRA)) == [("made-up-1",)]
     assert sender.sign(cloud_key("openai/api_key")) == [()]
 
