@@ -76,7 +76,7 @@ def not_served(call: Call, plan: Plan) -> Refusal:
     if facts is None:
         instead = " or ".join(base_url_for(dialect) for dialect in plan.dialects)
         return Refusal(Problem.DIALECT_NOT_SPOKEN, api=call.dialect, instead=instead)
-    served = " and ".join(paths_of(call.dialect, facts.operations))
+    served = ", ".join(paths_of(call.dialect, facts.operations))
     return Refusal(Problem.OPERATION_NOT_SERVED, path=call.operation, served=served)
 
 

@@ -48,9 +48,9 @@ def test_a_route_that_can_serve_is_not_skipped(
         ("anthropic", "responses", "/v1/chat/completions"),
         ("anthropic", "responses/compact", "/v1/chat/completions"),
         ("anthropic", "embeddings", "/v1/chat/completions"),
-        ("gemini", "responses", "/v1/chat/completions and /v1/embeddings"),
+        ("gemini", "responses", "/v1/chat/completions, /v1/embeddings"),
         ("voyage", "chat/completions", "/v1/embeddings"),
-        ("deepseek", "images/generations", "/v1/chat/completions and /v1/completions"),
+        ("deepseek", "images/generations", "/v1/chat/completions, /v1/completions"),
     ],
 )
 def test_a_call_that_no_route_can_serve_says_what_can_be_called(
@@ -70,7 +70,7 @@ def test_a_call_that_no_route_can_serve_says_what_can_be_called(
     message = answer.json()["error"]["message"]
     assert (answer.status, answer.code) == (400, "operation_not_served")
     assert f"does not serve /v1/{path}" in message
-    assert f", only {others}." in message
+    assert f", only {others}" in message
     assert not provider.requests
 
 
