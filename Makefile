@@ -70,7 +70,7 @@ test: install-dev
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: install-dev
-	@$(PYTEST) -m slow $(PYTEST_ARGS)
+	@$(PYTEST) --dist loadgroup -m slow $(PYTEST_ARGS)
 
 # Clients are installed below var/conformance, and only loopback is used to run them.
 conformance: install-dev

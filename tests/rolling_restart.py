@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from gatewayproject.demo.provider import Provider
+from tests.endpoints.gateway.event_loops import run
 from tests.installation import Installation, Server, free_port, own_database, production_settings
 
 OPERATIONS = Path(__file__).resolve().parent.parent / "docs/operations.md"
@@ -198,7 +199,7 @@ def rolling_restart(kind: str, workers: int, *, rounds: int = 1) -> Seen:
         url = stack.enter_context(balancer(kind, ports, directory))
         seen = Seen()
         for _ in range(rounds):
-            found = asyncio.run(_restart(running, starts, url, token))
+            found = run(_restart(running, starts, url, token))
             seen.requests += found.requests
             seen.streams += found.streams
         return seen

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rolling_restart import rolling_restart
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("restarts")]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
