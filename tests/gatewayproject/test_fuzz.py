@@ -163,7 +163,7 @@ def house(
         make_key("vllm", "openai_compatible", secrets={"extra_headers": "X-Team: search"}),
     ]
     make_endpoint("search", keys[0])
-    make_token("app", make_endpoint("off", keys[2], enabled=False), pk=7)
+    make_token("app", make_endpoint("off", keys[2], enabled=False), pk=9999)
     logging.disable(logging.CRITICAL)
     yield House(client, {key.name: key for key in keys})
     logging.disable(logging.NOTSET)
@@ -355,7 +355,7 @@ def test_a_random_form_for_a_new_token(house: House) -> None:
 
 def test_a_random_form_for_a_stored_token(house: House) -> None:
     valid = TOKEN | {"seen": digest_of_details(GatewayToken.objects.get())}
-    urls = st.sampled_from([f"/tokens/7/{act}/" for act in ("edit", "edit", "revoke", "delete")])
+    urls = st.sampled_from([f"/tokens/9999/{act}/" for act in ("edit", "edit", "revoke", "delete")])
     saved = 0
 
     @fuzz(st.tuples(urls, forms(valid, others=["all_endpoints", "x"])), 0.08)
@@ -387,7 +387,7 @@ def test_a_random_query(house: House) -> None:
         f"/api-keys/{key}/delete/", f"/api-keys/{key}/endpoints/", "/activity/", "/encryption/",
         "/endpoints/",
         "/endpoints/new/", "/endpoints/search/", "/endpoints/search/edit/", "/login/",
-        "/tokens/", "/tokens/new/", "/tokens/7/", "/tokens/7/edit/", "/tokens/7/delete/",
+        "/tokens/", "/tokens/new/", "/tokens/9999/", "/tokens/9999/edit/", "/tokens/9999/delete/",
         *(f"/api-keys/{key}/{act}/" for act in ACTS),
     ]  # fmt: skip
     encoded = queries.map(lambda query: urlencode(query, doseq=True)[:8000])
@@ -401,7 +401,7 @@ def test_a_random_query(house: House) -> None:
 def test_a_random_path(house: House) -> None:
     key = str(house.keys["spare"].pk)
     known = [
-        "api-keys", "endpoints", "tokens", "7", "revoke", "activity", "new", "edit", "delete",
+        "api-keys", "endpoints", "tokens", "9999", "revoke", "activity", "new", "edit", "delete",
         "search", key, "login", "healthz", "readyz", "static", "admin", "apikeys", "apikey",
         "change", "..", "",
     ]  # fmt: skip
@@ -423,7 +423,7 @@ def test_a_random_body(house: House) -> None:
     key = house.keys["spare"].pk
     urls = [
         "/api-keys/new/", f"/api-keys/{key}/edit/", f"/api-keys/{key}/delete/", "/endpoints/new/",
-        "/endpoints/search/edit/", "/tokens/new/", "/tokens/7/edit/", "/login/",
+        "/endpoints/search/edit/", "/tokens/new/", "/tokens/9999/edit/", "/login/",
         *(f"/api-keys/{key}/{act}/" for act in ACTS),
     ]  # fmt: skip
     types = [
