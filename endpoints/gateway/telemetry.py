@@ -65,7 +65,7 @@ _TOKENS = [float(4**power) for power in range(14)]
 
 
 class _NotedIds(RandomIdGenerator):
-    """Gives spans the IDs that the provider was told, before there were spans."""
+    """Gives spans the IDs that were sent to the provider before the spans existed."""
 
     trace_id = span_id = 0
 
@@ -168,7 +168,7 @@ class Telemetry:
         if (trace := record.trace) is not None:
             self._ids.trace_id, self._ids.span_id = trace.trace_id, trace.span_id
             parent = trace.parent
-        if parent is not None and token is None:  # a stranger does not decide what is sampled
+        if parent is not None and token is None:  # only known clients decide what is sampled
             parent, self._ids.trace_id = None, RandomIdGenerator().generate_trace_id()
         span = self._tracer.start_span(
             f"{operation} {record.endpoint}".rstrip(),

@@ -2,7 +2,7 @@
 
 uvicorn's command would need several options that must not be forgotten. And its parent process,
 with ``--workers``, keeps listening until the last worker has ended: meanwhile clients can connect,
-and nobody serves them. Upstream: Kludex/uvicorn#2010.
+and no process serves them. Upstream: Kludex/uvicorn#2010.
 """
 
 import importlib

@@ -105,7 +105,7 @@ def drain_before_exit() -> None:
 
 
 def _refuse_new_connections(listener: socket.socket) -> None:
-    """Ignore clients that begin to connect. They try again a second later, when nobody listens.
+    """Ignore clients that begin to connect. They try again a second later, when no process listens.
 
     A connection that is made but not accepted when the listener closes is reset, and a load
     balancer cannot send its request elsewhere: it may have been served. Source: socket(7) of Linux.

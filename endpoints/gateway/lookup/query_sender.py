@@ -53,7 +53,7 @@ class Query:
     was_repeated: bool = False
     is_done: bool = False
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Let its attempts fail at once. If canceled, psycopg would first cancel the query at the
         server, which takes seconds if that is silent."""
         for connection in self.connections:
@@ -103,7 +103,7 @@ class QuerySender:
         for task, query in under_way.items():
             if query is not None and query.connections:
                 query.is_done = True
-                query.hang_up()
+                query.disconnect()
             else:
                 task.cancel()
         if under_way:
@@ -167,7 +167,7 @@ class QuerySender:
         if now >= until:
             if not query.is_done:
                 self._be_away(query, "TimeoutError")
-            query.hang_up()
+            query.disconnect()
             return
         if not (query.was_repeated or query.is_done) and self._has_room(now):
             query.was_repeated = True

@@ -1,4 +1,4 @@
-"""Two hosts behind a load balancer are restarted one after the other, and nobody notices."""
+"""Two hosts behind a load balancer are restarted one after the other without losing a request."""
 
 import shutil
 
